@@ -1,0 +1,3 @@
+export * from "./entry.ts";
+export * from "./model.ts";
+export * from "./refusals.ts";
