@@ -1,0 +1,60 @@
+/**
+ * Which messages of a partition count. Whoever reads the log (owners at opening, the ledger, checkers)
+ * uses this one rule, so that all agree on one history whatever zombies and re-sends have written:
+ * an entry counts if and only if its epoch is the offset of the last marker before it and its number
+ * is its shard's last counted + 1.
+ */
+export interface PartitionCount {
+  /** Offset of the last marker; -1 before the first. */
+  epoch: number;
+  /** Number of the last counted entry of each shard, by `shardKey`; a shard without one stands at 0. */
+  shards: Map<string, number>;
+}
+
+/** What counting needs of a message. Of a marker only the offset is looked at. */
+export interface CountableMessage {
+  offset: number;
+  epoch: number;
+  marker: boolean;
+  batch: number;
+  shard: number;
+  number: number;
+}
+
+/**
+ * - `marker`: a new epoch begins.
+ * - `counts`: the next entry of its shard.
+ * - `duplicate`: an entry under the right epoch that was counted before (a re-send).
+ * - `stale`: written under another epoch (a zombie's).
+ * - `gap`: an entry under the right epoch that skips numbers. Never written by a correct owner: halt.
+ */
+export type Counting = "marker" | "counts" | "duplicate" | "stale" | "gap";
+
+/** Key of a shard in `PartitionCount.shards`, and of its messages in the log. */
+export function shardKey(batch: number, shard: number): string {
+  return `${batch}.${shard}`;
+}
+
+/** The count before the first message of a partition, or at a position that was stored. */
+export function newPartitionCount(epoch = -1, shards: Iterable<readonly [string, number]> = []): PartitionCount {
+  return { epoch, shards: new Map(shards) };
+}
+
+/**
+ * Judges the next message of the partition and moves `state` along: a marker sets the epoch, an entry
+ * that counts its shard's number, everything else changes nothing. Messages come in order of offset;
+ * to read a stretch of the log again is harmless.
+ */
+export function countMessage(state: PartitionCount, message: CountableMessage): Counting {
+  if (message.marker) {
+    state.epoch = message.offset;
+    return "marker";
+  }
+  if (message.epoch !== state.epoch) return "stale";
+  const key = shardKey(message.batch, message.shard);
+  const next = (state.shards.get(key) ?? 0) + 1;
+  if (message.number < next) return "duplicate";
+  if (message.number > next) return "gap";
+  state.shards.set(key, next);
+  return "counts";
+}
