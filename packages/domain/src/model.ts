@@ -105,7 +105,11 @@ export interface Order {
   lines: OrderLine[];
 }
 
-/** What a coupon takes off an order, line by line; lines without a discount are left out. */
+/**
+ * What a coupon takes off an order, line by line. Of a hold or a redemption every line of the order is
+ * listed in its order, with the ordered quantity, and 0 where it has no discount; of a reversal the
+ * lines that were asked for, with the reversed quantity.
+ */
 export interface Discount {
   discount: number;
   currency: string;

@@ -1,3 +1,5 @@
+import type { FieldError } from "./field-error.ts";
+
 /**
  * Every public refusal and error: its code, HTTP status, whether the same request may succeed later
  * without a change (`retryable`), and whether its outcome is known. The order of the list is the
@@ -102,12 +104,15 @@ export interface Refusal {
   detail?: string;
   retryAfterSeconds?: number;
   limit?: LimitReached;
-  errors?: { pointer: string; message: string }[];
+  errors?: FieldError[];
 }
 
-const codes = Object.keys(refusals) as RefusalCode[];
+/** The codes in their order of precedence, the first to be answered first. */
+export const refusalCodes = Object.keys(refusals) as readonly RefusalCode[];
+
+const ranks = Object.fromEntries(refusalCodes.map((code, rank) => [code, rank])) as Record<RefusalCode, number>;
 
 /** The refusal that is answered where several apply: the first in the catalogue's order. */
 export function foremost(a: RefusalCode, b: RefusalCode): RefusalCode {
-  return codes.indexOf(a) <= codes.indexOf(b) ? a : b;
+  return ranks[a] <= ranks[b] ? a : b;
 }

@@ -1,0 +1,114 @@
+import { formatInstant } from "./instants.ts";
+import type { BatchDefinition, BatchState, Benefit, CouponState, Money, Scope } from "./model.ts";
+import { couponWindow } from "./validity.ts";
+
+/** What a coupon gives, as callers see it. */
+export interface CouponTerms {
+  name: string;
+  benefit: Benefit;
+  minimumSpend?: Money;
+}
+
+/** A coupon as API.md's answers have it. */
+export interface Coupon {
+  couponId: string;
+  batchId: string;
+  userId: string;
+  state: CouponState;
+  sandbox: boolean;
+  terms: CouponTerms;
+  validFrom: string;
+  validUntil: string;
+  issuedAt: string;
+}
+
+/** A batch as callers see it. */
+export interface PresentedBatch {
+  batchId: string;
+  name: string;
+  state: BatchState;
+  sandbox: boolean;
+  terms: CouponTerms & { scope?: Scope };
+  issueWindow: { from: string; until: string };
+}
+
+/** What is to be known of one coupon to show it. */
+export interface CouponFacts {
+  couponId: string;
+  userId: string;
+  state: CouponState;
+  /** Seconds since the Unix epoch. */
+  issuedAtSeconds: number;
+}
+
+/** The terms shown with a coupon: without the scope, which may be long and is in the batch. */
+export function presentTerms(definition: BatchDefinition): CouponTerms {
+  const { name, benefit, minimumSpend } = definition.template;
+  return minimumSpend === undefined ? { name, benefit } : { name, benefit, minimumSpend };
+}
+
+/** A batch as `GET /v1/batches/{batchId}` answers it. */
+export function presentBatch(definition: BatchDefinition): PresentedBatch {
+  const { batchId, name, state, sandbox, issueWindow, template } = definition;
+  const terms = presentTerms(definition);
+  return {
+    batchId,
+    name,
+    state,
+    sandbox,
+    terms: template.scope === undefined ? terms : { ...terms, scope: template.scope },
+    issueWindow,
+  };
+}
+
+/** A coupon as callers see it. */
+export function presentCoupon(definition: BatchDefinition, facts: CouponFacts): Coupon {
+  const window = couponWindow(definition.template, facts.issuedAtSeconds);
+  return {
+    couponId: facts.couponId,
+    batchId: definition.batchId,
+    userId: facts.userId,
+    state: facts.state,
+    sandbox: definition.sandbox,
+    terms: presentTerms(definition),
+    validFrom: formatInstant(window.validFromMs),
+    validUntil: formatInstant(window.validUntilMs),
+    issuedAt: formatInstant(facts.issuedAtSeconds * 1_000),
+  };
+}
+
+/**
+ * The JSON text of `presentCoupon`, made in a fraction of the time: what all coupons of a definition
+ * share is put into words once. A definition is never changed in place; a new version is a new object.
+ *
+ * @param facts its `couponId` is a coupon id: it is written as it is
+ */
+export function couponJson(definition: BatchDefinition, facts: CouponFacts): string {
+  const frame = frameOf(definition);
+  const window = couponWindow(definition.template, facts.issuedAtSeconds);
+  return (
+    `{"couponId":"${facts.couponId}${frame.afterCouponId}${JSON.stringify(facts.userId)},"state":"${facts.state}` +
+    `${frame.afterState}${formatInstant(window.validFromMs)}","validUntil":"${formatInstant(window.validUntilMs)}",` +
+    `"issuedAt":"${formatInstant(facts.issuedAtSeconds * 1_000)}"}`
+  );
+}
+
+interface Frame {
+  afterCouponId: string;
+  afterState: string;
+}
+
+const frames = new WeakMap<BatchDefinition, Frame>();
+
+function frameOf(definition: BatchDefinition): Frame {
+  let frame = frames.get(definition);
+  if (frame === undefined) {
+    const terms = JSON.stringify(presentTerms(definition));
+    frame = {
+      afterCouponId: `","batchId":${JSON.stringify(definition.batchId)},"userId":`,
+      afterState: `","sandbox":${definition.sandbox},"terms":${terms},"validFrom":"`,
+    };
+    frames.set(definition, frame);
+  }
+  return frame;
+}
