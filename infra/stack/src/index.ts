@@ -1,1 +1,13 @@
-export {};
+export { findProgram } from "./install/find-program.ts";
+export { assertPortFree, freePorts, portIsFree } from "./net/ports.ts";
+export { type WaitOptions, waitUntil } from "./net/wait-until.ts";
+export { type KafkaOptions, startKafka } from "./parts/kafka.ts";
+export type { PartName, PartOptions, Running } from "./parts/part.ts";
+export { type PostgresOptions, startPostgres } from "./parts/postgres.ts";
+export { type RedisOptions, startRedis } from "./parts/redis.ts";
+export { httpIsReady } from "./probes/http.ts";
+export { kafkaIsReady } from "./probes/kafka.ts";
+export { type PostgresState, probePostgres } from "./probes/postgres.ts";
+export { askRedis, probeRedis, type RedisState, redisUrls } from "./probes/redis.ts";
+export { Child, type ChildSpec, type Exit } from "./process/child.ts";
+export { StackFailure, type StackFailureCode } from "./stack-failure.ts";

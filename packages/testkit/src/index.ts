@@ -1,1 +1,14 @@
-export {};
+export {
+  type Child,
+  freePorts,
+  type Running,
+  StackFailure,
+  startKafka,
+  startPostgres,
+  startRedis,
+} from "@coupon/stack";
+export { type EventuallyOptions, eventually } from "./eventually.ts";
+export { createFaultProxy, type Direction, type FaultProxy, type ProxyTarget } from "./fault-proxy.ts";
+export { expectNoLeaks, type OpenResources, openResources } from "./leak-check.ts";
+export { PART_VARIABLE, type RealParts, startRealParts } from "./real-parts.ts";
+export { uniqueName } from "./unique-name.ts";

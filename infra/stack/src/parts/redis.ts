@@ -1,0 +1,95 @@
+import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findProgram } from "../install/find-program.ts";
+import { assertPortFree, freePorts } from "../net/ports.ts";
+import { probeRedis } from "../probes/redis.ts";
+import { Child } from "../process/child.ts";
+import { stopOrphansIn } from "../process/stop-orphans.ts";
+import { StackFailure } from "../stack-failure.ts";
+import { type PartOptions, type Running, running, untilReady } from "./part.ts";
+
+/** Settings of a local Redis beyond where it lives. */
+export interface RedisOptions extends PartOptions {
+  /** Run as a node of a Redis Cluster; its bus listens on `clusterBusPort`. */
+  readonly clusterBusPort?: number;
+  /** More lines of `redis.conf`, e.g. `maxmemory 64mb`. */
+  readonly settings?: readonly string[];
+}
+
+/**
+ * `appendfsync everysec`: after a crash of the machine Redis may come back with up to a second less. That
+ * costs nothing here, for the log and not Redis is the record: an owner whose expected number doesn't match
+ * reopens the shard and redoes the entries. A kill of the process alone loses nothing, because the kernel
+ * has the bytes. `always` would put an fsync before every script's reply and buy no promise.
+ */
+function configuration(options: RedisOptions, port: number, data: string): string {
+  const durability = options.ephemeral === true ? ["appendonly no"] : ["appendonly yes", "appendfsync everysec"];
+  const cluster =
+    options.clusterBusPort === undefined
+      ? []
+      : [
+          "cluster-enabled yes",
+          "cluster-config-file nodes.conf",
+          "cluster-node-timeout 2000",
+          `cluster-port ${options.clusterBusPort}`,
+        ];
+  return [
+    "bind 127.0.0.1",
+    "protected-mode yes",
+    `port ${port}`,
+    `dir ${JSON.stringify(data)}`,
+    "daemonize no",
+    'save ""',
+    ...durability,
+    "aof-use-rdb-preamble yes",
+    "maxmemory-policy noeviction",
+    "hash-max-listpack-entries 512",
+    "hash-max-listpack-value 1024",
+    "enable-debug-command local",
+    ...cluster,
+    ...(options.settings ?? []),
+    "",
+  ].join("\n");
+}
+
+/** The Redis (or Valkey) server of this machine. Throws a StackFailure `part_missing`. */
+export function redisServer(): string {
+  const program = findProgram("redis-server", "valkey-server");
+  if (program !== undefined) return program;
+  throw new StackFailure(
+    "part_missing",
+    "Redis is missing: install it with `apt-get install redis-server` or set REDIS_URL to a running one.",
+  );
+}
+
+/**
+ * Starts Redis on loopback and resolves once it answers PING. Data in `directory` is kept and read back.
+ * With `ephemeral` the append-only file is off, unless `settings` says otherwise.
+ * Throws StackFailures `part_missing`, `port_in_use`, `part_failed`.
+ */
+export async function startRedis(options: RedisOptions): Promise<Running> {
+  const program = redisServer();
+  const data = join(options.directory, "data");
+  mkdirSync(data, { recursive: true });
+  const workingDirectory = realpathSync(data);
+  await stopOrphansIn(workingDirectory, "SIGTERM");
+  const port = options.port ?? (await freePorts(1))[0] ?? 0;
+  await assertPortFree(port, "Redis");
+  const settings = join(options.directory, "redis.conf");
+  writeFileSync(settings, configuration(options, port, workingDirectory));
+  const child = await Child.start({
+    name: "redis",
+    command: program,
+    args: [settings],
+    cwd: workingDirectory,
+    logFile: join(options.directory, "redis.log"),
+    dieWithParent: options.ephemeral === true,
+  });
+  options.onSpawn?.(child);
+  const url = `redis://127.0.0.1:${port}`;
+  await untilReady(child, async () => (await probeRedis(new URL(url))) === "ready", {
+    timeoutMs: options.readyTimeoutMs,
+    advice: `read ${join(options.directory, "redis.log")}; Redis 7 or later is needed.`,
+  });
+  return running(child, port, url);
+}

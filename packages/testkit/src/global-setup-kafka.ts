@@ -1,0 +1,8 @@
+import "./assert-node.ts";
+import { startRealParts } from "./real-parts.ts";
+
+/** Vitest global setup for packages that need Kafka alone; see {@link startRealParts}. */
+export default async function setup(): Promise<() => Promise<void>> {
+  const parts = await startRealParts(["kafka"]);
+  return parts.stop;
+}
