@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Benefit, Money, Order, Template } from "@coupon/domain";
+import { type Benefit, type Money, type Order, SCOPE_IDS_MAX, type Template } from "@coupon/domain";
 import type { RealCampaign, RealCoupon, RealRedemption } from "./dataset.ts";
 
 /**
@@ -9,9 +9,6 @@ import type { RealCampaign, RealCoupon, RealRedemption } from "./dataset.ts";
 
 export const currency = "USD";
 export const timeZone = "America/New_York";
-
-/** Products of one coupon that a template names; of a longer list, its first. Bounds a batch's definition. */
-export const maxScopeProducts = 1_000;
 
 /** A product that is in no coupon's scope: the part of each order that a discount must leave alone. */
 export const outOfScopeProductId = "not-in-any-scope";
@@ -69,7 +66,7 @@ export function kindOf(campaign: RealCampaign, coupon: RealCoupon, window: Windo
       ...(minimumSpend && { minimumSpend }),
       validity: { from: window.from, until: window.until },
       timeZone,
-      scope: { productIds: coupon.productIds.slice(0, maxScopeProducts) },
+      scope: { productIds: coupon.productIds.slice(0, SCOPE_IDS_MAX) },
       refundPolicy: draw("refund", coupon.upc) % 2 === 0 ? "restore" : "forfeit",
     },
   };
@@ -80,7 +77,7 @@ export function redemptionOf(campaign: RealCampaign, redemption: RealRedemption)
   const { household, upc, occurrence } = redemption;
   const orderId = `cj-${campaign.campaignId}-${upc}-${household}-${occurrence}`;
   const coupon = campaign.kinds.find((it) => it.upc === upc);
-  const products = coupon?.productIds.slice(0, maxScopeProducts) ?? [];
+  const products = coupon?.productIds.slice(0, SCOPE_IDS_MAX) ?? [];
   const productId = products[draw("product", orderId) % products.length];
   if (productId === undefined) throw new Error(`Coupon ${upc} of campaign ${campaign.campaignId} has no product`);
   const quantity = 1 + (draw("quantity", orderId) % 3);
