@@ -1,3 +1,4 @@
+export { cacheFolder } from "./install/cache-folder.ts";
 export { findProgram } from "./install/find-program.ts";
 export { assertPortFree, freePorts, portIsFree } from "./net/ports.ts";
 export { type WaitOptions, waitUntil } from "./net/wait-until.ts";
