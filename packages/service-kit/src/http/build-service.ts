@@ -1,0 +1,151 @@
+import fastifySwagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import type { Logger } from "../logger.ts";
+import { createMetrics, type Metrics } from "../metrics/create-metrics.ts";
+import { refusalReply } from "../problems/refusal-reply.ts";
+import { createBodyReader, judgeBody } from "./body.ts";
+import { answerClientError } from "./client-error.ts";
+import { createErrorHandler } from "./error-handler.ts";
+import { addOperationalRoutes } from "./operational-routes.ts";
+import { createRequestIds } from "./request-id.ts";
+import { RouteIndex } from "./route-index.ts";
+import { isTraceparent } from "./trace-context.ts";
+import { createValidatorCompiler } from "./validator.ts";
+
+/** A Fastify instance whose handlers are typed by their TypeBox schemas. */
+export type Service = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface ServiceOptions {
+  name: string;
+  version: string;
+  logger: Logger;
+  openapi?: { title: string };
+  /** Whether the service may take traffic; `/readyz` answers 503 while it may not or while it drains. */
+  ready?: () => Promise<boolean> | boolean;
+  /** Greatest size of a body in bytes; 1 MiB unless told. */
+  bodyLimit?: number;
+  /** Made here unless given. */
+  metrics?: Metrics;
+}
+
+/** A request must have arrived whole within this time, so that a slow sender holds no connection for long. */
+const requestTimeoutMs = 30_000;
+
+/** Longer than what Node accepts as a whole request head, so that no parameter is too long to be judged. */
+const paramLengthMax = 64 * 1024;
+
+/**
+ * Builds a service: request ids, trace context, strict bodies, problem details for every refusal and
+ * error, `/openapi.json`, `/healthz`, `/readyz` and `/metrics`. Requests are not logged; errors are,
+ * through `app.logger` (Fastify's own logger is off: a child logger per request costs more than a
+ * signature check). Nothing listens until `listen`.
+ */
+export function buildService(options: ServiceOptions): Service {
+  const metrics = options.metrics ?? createMetrics(options.name);
+  const lifecycle = { draining: false };
+  const routes = new RouteIndex();
+  const app: Service = fastify({
+    logger: false,
+    genReqId: createRequestIds(),
+    requestTimeout: requestTimeoutMs,
+    http: { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, connectionsCheckingInterval: 5_000 },
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: paramLengthMax },
+    frameworkErrors: (error, request, reply) => {
+      reply.header("request-id", request.id);
+      handleError(error, request, reply as unknown as FastifyReply);
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, requestTimeoutMs),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  const handleError = createErrorHandler(options.logger);
+
+  app.decorate("logger", options.logger);
+  app.decorate("metrics", metrics);
+  app.decorate("lifecycle", lifecycle);
+  app.decorate("answerUnknownRoute", (request: FastifyRequest, reply: FastifyReply) =>
+    answerUnknownRoute(routes, request, reply),
+  );
+  app.decorateRequest("rawBody", null);
+  app.decorateRequest("bodyFault", null);
+  app.decorateRequest("parsedBody", undefined);
+  app.decorateRequest("startedAtMs", 0);
+  app.decorateRequest("meter", null);
+
+  app.setValidatorCompiler(createValidatorCompiler());
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(app.answerUnknownRoute);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (request, _payload, done) => done(null, request.parsedBody));
+
+  app.addHook("onRequest", (request, reply, done) => {
+    request.startedAtMs = performance.now();
+    reply.header("request-id", request.id);
+    const traceparent = request.raw.headers.traceparent;
+    if (traceparent !== undefined && isTraceparent(traceparent)) reply.header("traceparent", traceparent);
+    if (lifecycle.draining) reply.header("connection", "close");
+    done();
+  });
+  app.addHook("preParsing", createBodyReader(options.bodyLimit ?? 1024 * 1024));
+  app.addHook("onSend", (request, reply, payload, done) => {
+    const meter = request.meter ?? metrics.unmatched;
+    meter.observe(reply.raw.statusCode, performance.now() - request.startedAtMs);
+    done(null, payload);
+  });
+  app.addHook("onRoute", (route) => {
+    routes.add(route);
+    const meter = metrics.meterFor([route.method].flat().join(","), route.url);
+    route.onRequest = [
+      (request, _reply, done) => {
+        request.meter = meter;
+        done();
+      },
+      ...[route.onRequest ?? []].flat(),
+    ];
+    route.preParsing = [...[route.preParsing ?? []].flat(), judgeBody];
+  });
+  // Called rather than registered: it works synchronously, and so also sees routes added to `app` itself.
+  fastifySwagger.fastifySwagger(
+    app as unknown as FastifyInstance,
+    {
+      openapi: { openapi: "3.1.0", info: { title: options.openapi?.title ?? options.name, version: options.version } },
+    },
+    (error) => {
+      if (error) throw error;
+    },
+  );
+  addOperationalRoutes(app, options.ready ?? (() => true));
+  return app;
+}
+
+function answerUnknownRoute(routes: RouteIndex, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const url = request.raw.url ?? "/";
+  const end = url.indexOf("?");
+  const methods = routes.methodsOf(end < 0 ? url : url.slice(0, end));
+  if (methods.length === 0) return refusalReply(reply, { code: "route_not_found" });
+  return refusalReply(reply.header("allow", methods.join(", ")), { code: "method_not_allowed" });
+}
+
+declare module "fastify" {
+  interface FastifyInstance {
+    logger: Logger;
+    metrics: Metrics;
+    lifecycle: { draining: boolean };
+    answerUnknownRoute: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+  }
+}
