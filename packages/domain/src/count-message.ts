@@ -50,7 +50,7 @@ export function countMessage(state: PartitionCount, message: CountableMessage): 
     state.epoch = message.offset;
     return "marker";
   }
-  if (message.epoch !== state.epoch) return "stale";
+  if (state.epoch < 0 || message.epoch !== state.epoch) return "stale";
   const key = shardKey(message.batch, message.shard);
   const next = (state.shards.get(key) ?? 0) + 1;
   if (message.number < next) return "duplicate";

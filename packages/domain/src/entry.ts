@@ -92,8 +92,8 @@ export interface ShardRules {
 }
 
 export type Entry = EntryBase &
+  /** `day`: start of the day (ms) in which the issues count, so that redo needs no time zone. */
   (
-    /** `day`: start of the day (ms) in which the issues count, so that redo needs no time zone. */
     | { kind: "issue"; day: number; items: IssueItem[] }
     | { kind: "lock"; items: LockItem[] }
     | { kind: "redeem"; items: RedeemItem[] }
