@@ -1,1 +1,10 @@
-export {};
+export * from "./config.ts";
+export * from "./entry-appender.ts";
+export * from "./errors.ts";
+export { entryKinds, entryType, type LogMessage, markerType } from "./headers.ts";
+export * from "./log-position.ts";
+export { createLogReader, type LogReader } from "./log-reader.ts";
+export * from "./messages.ts";
+export * from "./sealed-secrets.ts";
+export { type TopicSettings, topicSettings } from "./topic-settings.ts";
+export { checkTopics, ensureTopics } from "./topics.ts";
