@@ -1,0 +1,157 @@
+import type { Statement } from "./advance.ts";
+import type {
+  CouponKey,
+  DeactivationRow,
+  FactRows,
+  HoldRow,
+  OrderFact,
+  RedemptionRow,
+  ReleaseRow,
+  ReversalRow,
+  RulesRow,
+  TransferRow,
+} from "./rows.ts";
+
+/** One column of a bulk statement: its name, its type in `unnest`, and where its value comes from. */
+type Column<Row> = [name: string, type: string, value: (row: Row) => unknown];
+
+const ofCoupon: Column<CouponKey>[] = [
+  ["batch", "integer", (row) => row.batch],
+  ["shard", "smallint", (row) => row.shard],
+  ["serial", "integer", (row) => row.serial],
+];
+const ofOrder: Column<OrderFact>[] = [
+  ...ofCoupon,
+  ["caller_id", "text", (row) => row.callerId],
+  ["order_id", "text", (row) => row.orderId],
+];
+
+const holdColumns: Column<HoldRow>[] = [
+  ...ofOrder,
+  ["payload", "text", (row) => row.payload],
+  ["locked_at_ms", "bigint", (row) => row.lockedAtMs],
+  ["until_ms", "bigint", (row) => row.untilMs],
+  ["discount", "jsonb", (row) => JSON.stringify(row.discount)],
+];
+
+const redemptionColumns: Column<RedemptionRow>[] = [
+  ...ofOrder,
+  ["number", "bigint", (row) => row.number],
+  ["payload", "text", (row) => row.payload],
+  ["redeemed_at_ms", "bigint", (row) => row.redeemedAtMs],
+  ["discount", "bigint", (row) => row.discount.discount],
+  ["currency", "text", (row) => row.discount.currency],
+  ["lines", "jsonb", (row) => JSON.stringify(row.discount.lines)],
+];
+
+const reversalColumns: Column<ReversalRow>[] = [
+  ...ofOrder,
+  ["number", "bigint", (row) => row.number],
+  ["reversal_id", "text", (row) => row.reversalId],
+  ["key_hash", "text", (row) => row.keyHash],
+  ["payload", "text", (row) => row.payload],
+  ["reason", "text", (row) => row.reason],
+  ["reversed_at_ms", "bigint", (row) => row.reversedAtMs],
+  ["discount", "bigint", (row) => row.reversed.discount],
+  ["remaining", "bigint", (row) => row.remaining],
+  ["currency", "text", (row) => row.reversed.currency],
+  ["lines", "jsonb", (row) => JSON.stringify(row.reversed.lines)],
+  ["restored", "boolean", (row) => row.restored],
+];
+
+const releaseColumns: Column<ReleaseRow>[] = [
+  ...ofOrder,
+  ["number", "bigint", (row) => row.number],
+  ["released_at_ms", "bigint", (row) => row.releasedAtMs],
+  ["held", "boolean", (row) => row.held],
+];
+
+const deactivationColumns: Column<DeactivationRow>[] = [
+  ...ofCoupon,
+  ["number", "bigint", (row) => row.number],
+  ["reason", "text", (row) => row.reason],
+  ["deactivated_at_ms", "bigint", (row) => row.deactivatedAtMs],
+];
+
+const rulesColumns: Column<RulesRow>[] = [
+  ["batch", "integer", (row) => row.batch],
+  ["shard", "smallint", (row) => row.shard],
+  ["number", "bigint", (row) => row.number],
+  ["at_ms", "bigint", (row) => row.atMs],
+  ["version", "bigint", (row) => row.version],
+  ["rules", "jsonb", (row) => row.rules],
+];
+
+const transferColumns: Column<TransferRow>[] = [
+  ["batch", "integer", (row) => row.batch],
+  ["shard", "smallint", (row) => row.shard],
+  ["number", "bigint", (row) => row.number],
+  ["kind", "text", (row) => row.kind],
+  ["peer", "smallint", (row) => row.peer],
+  ["transfer", "integer", (row) => row.transfer],
+  ["amount", "integer", (row) => row.amount],
+  ["at_ms", "bigint", (row) => row.atMs],
+];
+
+const couponOf = (table: string): string =>
+  `${table}.batch = u.batch AND ${table}.shard = u.shard AND ${table}.serial = u.serial`;
+
+const holdTaken = `ON CONFLICT (batch, shard, serial) DO UPDATE SET caller_id = excluded.caller_id,
+  order_id = excluded.order_id, payload = excluded.payload, locked_at_ms = excluded.locked_at_ms,
+  until_ms = excluded.until_ms, discount = excluded.discount`;
+
+const bulk = {
+  states: from(
+    [...ofCoupon, ["state", "smallint", (row) => row.state]] as Column<FactRows["states"][number]>[],
+    (u) => ({
+      name: "ledger-states",
+      text: `UPDATE ledger.coupon c SET state = CASE WHEN u.state < 0 THEN greatest(c.state, 1) ELSE u.state END FROM ${u} WHERE ${couponOf("c")}`,
+    }),
+  ),
+  holds: into("hold", holdColumns, holdTaken),
+  holdsEnded: from(ofCoupon, (u) => ({
+    name: "ledger-holds-ended",
+    text: `DELETE FROM ledger.hold h USING ${u} WHERE ${couponOf("h")}`,
+  })),
+  redemptions: into("redemption", redemptionColumns),
+  reversals: into("reversal", reversalColumns),
+  releases: into("release", releaseColumns),
+  deactivations: into("deactivation", deactivationColumns),
+  rules: into("rules_history", rulesColumns),
+  transfers: into("transfer", transferColumns),
+};
+
+/** Statements for the rows that there are, none for what there is nothing of. */
+export function factStatements(facts: FactRows): Statement[] {
+  return [
+    bulk.states(facts.states),
+    bulk.holds(facts.holds),
+    bulk.holdsEnded(facts.holdsEnded),
+    bulk.redemptions(facts.redemptions),
+    bulk.reversals(facts.reversals),
+    bulk.releases(facts.releases),
+    bulk.deactivations(facts.deactivations),
+    bulk.rules(facts.rules),
+    bulk.transfers(facts.transfers),
+  ].filter((statement) => statement !== null);
+}
+
+type Bulk<Row> = (rows: Row[]) => Statement | null;
+
+/** A statement over rows that come as one array a column; `u` is the relation they make. */
+function from<Row>(columns: Column<Row>[], make: (u: string) => { name: string; text: string }): Bulk<Row> {
+  const arrays = columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(", ");
+  const statement = make(`unnest(${arrays}) AS u (${columns.map(([name]) => name).join(", ")})`);
+  return (rows) => {
+    if (rows.length === 0) return null;
+    return { ...statement, values: columns.map(([, , value]) => rows.map(value)) };
+  };
+}
+
+function into<Row>(table: string, columns: Column<Row>[], conflict = ""): Bulk<Row> {
+  const names = columns.map(([name]) => name).join(", ");
+  return from(columns, (u) => ({
+    name: `ledger-${table}`,
+    text: `INSERT INTO ledger.${table} (${names}) SELECT ${names} FROM ${u} ${conflict}`,
+  }));
+}

@@ -1,0 +1,65 @@
+import type { Writable } from "node:stream";
+import { from as copyFrom } from "pg-copy-streams";
+import type { Connection, Pool } from "../pool.ts";
+import { inTransaction } from "../transaction.ts";
+import { advanceStatement, type Statement } from "./advance.ts";
+import { type CouponCopy, couponColumns } from "./coupon-copy.ts";
+import { factStatements } from "./facts.ts";
+import type { FactRows, PositionAdvance, ShardAdvance } from "./rows.ts";
+
+/** One transaction's work: entries of one or several partitions, already counted and coalesced. */
+export interface LedgerWrite {
+  positions: PositionAdvance[];
+  shards: ShardAdvance[];
+  coupons: CouponCopy;
+  facts: FactRows;
+}
+
+/**
+ * A partition does not stand where the transaction begins: another ledger has written, or this
+ * transaction has been committed before without its answer. Nothing was written.
+ */
+export class PositionMoved extends Error {
+  override name = "PositionMoved";
+  readonly partitions: number[];
+
+  constructor(partitions: number[]) {
+    super(`the positions of partitions ${partitions.join(", ")} have moved`);
+    this.partitions = partitions;
+  }
+}
+
+/**
+ * Applies entries and moves the positions, all in one transaction or not at all. The compare-and-set of
+ * the positions comes first: it locks their rows, so that a zombie waits, finds them moved and aborts.
+ *
+ * Round trips: begin, positions with shards, two for COPY where there are coupons, one for each further
+ * kind of row that there is, commit.
+ *
+ * @throws PositionMoved; any error of the driver, after which a commit may or may not have happened:
+ *   read the positions again
+ */
+export async function writeEntries(pool: Pool, write: LedgerWrite): Promise<void> {
+  await inTransaction(pool, "READ COMMITTED", async (connection) => {
+    await advance(connection, write);
+    if (write.coupons.rows > 0) await copyCoupons(connection, write.coupons);
+    for (const statement of factStatements(write.facts)) await connection.query(statement);
+  });
+}
+
+async function advance(connection: Connection, write: LedgerWrite): Promise<void> {
+  const statement: Statement = advanceStatement(write.positions, write.shards);
+  const { rows } = await connection.query<{ partition: number }>(statement);
+  if (rows.length === write.positions.length) return;
+  const moved = new Set(rows.map((row) => row.partition));
+  throw new PositionMoved(write.positions.map((each) => each.partition).filter((each) => !moved.has(each)));
+}
+
+function copyCoupons(connection: Connection, coupons: CouponCopy): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream: Writable = connection.query(copyFrom(`COPY ledger.coupon (${couponColumns}) FROM STDIN BINARY`));
+    stream.once("error", reject);
+    stream.once("finish", resolve);
+    stream.end(coupons.finished());
+  });
+}

@@ -1,0 +1,232 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  couponStates,
+  createPositions,
+  type ImageCoupon,
+  openShardSnapshot,
+  type Pool,
+  readCouponRecords,
+  readPartition,
+  writeEntries,
+} from "../src/index.ts";
+import { createTestDatabase, type TestDatabase } from "../src/testing.ts";
+import { couponsOf, discountOf, factsOf, rulesOf, shardOf, testPool, writeOf } from "./rows.ts";
+
+const dayMs = 86_400_000;
+const at = 20_000 * dayMs + 5_000;
+const dayStartOf = (atMs: number) => Math.floor(atMs / dayMs) * dayMs;
+const key = { batch: 7, shard: 0 };
+const order = (serial: number, orderId = "o1") => ({ ...key, serial, callerId: "shop", orderId });
+
+let database: TestDatabase;
+let pool: Pool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = testPool(database.databaseUrl);
+  await createPositions(pool, [3]);
+  const coupons = [-dayMs, -1, 0, 1, 2, 3].map((offset, index) => ({
+    serial: index + 1,
+    userId: `user-${index + 1}`,
+    atMs: at - 5_000 + offset,
+    keyHash: `000000000000000${index}`,
+  }));
+  await writeEntries(
+    pool,
+    writeOf(0, {
+      shards: [
+        shardOf({
+          number: 6,
+          atMs: at,
+          lastSerial: 6,
+          issued: 6,
+          debited: 30,
+          credited: 4,
+          rules: JSON.stringify(rulesOf()),
+        }),
+      ],
+      coupons: couponsOf(coupons),
+      facts: factsOf({
+        transfers: [
+          { ...key, number: 2, kind: "debit", peer: 1, transfer: 1, amount: 10, atMs: at },
+          { ...key, number: 3, kind: "debit", peer: 1, transfer: 2, amount: 20, atMs: at },
+          { ...key, number: 4, kind: "credit", peer: 2, transfer: 1, amount: 4, atMs: at },
+        ],
+      }),
+    }),
+  );
+  await writeEntries(
+    pool,
+    writeOf(1, {
+      shards: [shardOf({ number: 9, atMs: at })],
+      facts: factsOf({
+        states: [
+          { ...key, serial: 1, state: couponStates.locked },
+          { ...key, serial: 2, state: couponStates.redeemed },
+          { ...key, serial: 3, state: couponStates.effective },
+          { ...key, serial: 4, state: couponStates.deactivated },
+        ],
+        holds: [{ ...order(1), payload: "p1", lockedAtMs: at, untilMs: at + 60_000, discount: discountOf(500) }],
+        redemptions: [
+          { ...order(3, "o0"), number: 6, payload: "p0", redeemedAtMs: at - 9, discount: discountOf(500) },
+          { ...order(2), number: 7, payload: "", redeemedAtMs: at, discount: discountOf(400) },
+        ],
+        reversals: [
+          {
+            ...order(3, "o0"),
+            number: 8,
+            reversalId: "r1",
+            keyHash: "aa",
+            payload: "bb",
+            reason: "broken",
+            reversedAtMs: at,
+            reversed: discountOf(500),
+            remaining: 0,
+            restored: true,
+          },
+        ],
+        releases: [
+          { ...order(3, "old"), number: 3, releasedAtMs: at - dayMs, held: true },
+          { ...order(3, "o9"), number: 4, releasedAtMs: at - 50, held: true },
+          { ...order(3, "o9"), number: 9, releasedAtMs: at, held: false },
+        ],
+      }),
+    }),
+  );
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+async function collect(chunks: AsyncIterable<ImageCoupon[]>): Promise<ImageCoupon[][]> {
+  const collected: ImageCoupon[][] = [];
+  for await (const chunk of chunks) collected.push(chunk);
+  return collected;
+}
+
+describe("openShardSnapshot", () => {
+  it("gives the image of the shard at its last entry", async () => {
+    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf });
+    expect(snapshot?.image).toEqual({
+      number: 9,
+      hash: "ab".repeat(20),
+      atMs: at,
+      nextSerial: 7,
+      left: 100 + 4 - 30 - 6,
+      dayStartMs: at - 5_000,
+      dayIssued: 4,
+      rules: rulesOf(),
+      debits: [{ target: 1, transfer: 2 }],
+      credits: [{ source: 2, transfer: 1 }],
+    });
+  });
+
+  it("streams every coupon in order, in bounded chunks, with what it is marked by", async () => {
+    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf, chunkSize: 4 });
+    const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
+    expect(chunks.map((chunk) => chunk.length)).toEqual([4, 2]);
+    const coupons = chunks.flat();
+    expect(coupons.map((each) => each.serial)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(coupons.map((each) => each.touched)).toEqual([
+      "on_record",
+      "redeemed",
+      "on_record",
+      "deactivated",
+      "no",
+      "no",
+    ]);
+    expect(coupons[0]).toEqual({
+      serial: 1,
+      userId: "user-1",
+      keyHash: "0000000000000000",
+      issuedAtSeconds: (at - 5_000 - dayMs) / 1_000,
+      touched: "on_record",
+    });
+  });
+
+  it("stays at one entry while the ledger writes on", async () => {
+    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf, chunkSize: 1 });
+    const before = await readPartition(pool, 3);
+    await writeEntries(
+      pool,
+      writeOf(before.position, {
+        shards: [shardOf({ number: 10, atMs: at, lastSerial: 7, issued: 1 })],
+        coupons: couponsOf([{ serial: 7, userId: "user-7", atMs: at }]),
+      }),
+    );
+    const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
+    expect(snapshot?.image.number).toBe(9);
+    expect(chunks).toHaveLength(6);
+    await using later = await openShardSnapshot(pool, { ...key, dayStartOf });
+    expect(later?.image).toMatchObject({ number: 10, nextSerial: 8 });
+  });
+
+  it("is null for a shard that the ledger does not have, and keeps no connection", async () => {
+    expect(await openShardSnapshot(pool, { batch: 8, shard: 0, dayStartOf })).toBeNull();
+    expect(pool.totalCount - pool.idleCount).toBe(0);
+  });
+
+  it("says below 0 what more is issued than allotted, and starts at serial 1", async () => {
+    const shards = [
+      shardOf({ batch: 9, lastSerial: 9, issued: 9, rules: JSON.stringify(rulesOf({ allotment: 5 })) }),
+      shardOf({ batch: 10, rules: JSON.stringify(rulesOf({ allotment: 5 })) }),
+    ];
+    await writeEntries(pool, writeOf((await readPartition(pool, 3)).position, { shards }));
+    await using over = await openShardSnapshot(pool, { batch: 9, shard: 0, dayStartOf });
+    expect(over?.image.left).toBe(-4);
+    await using fresh = await openShardSnapshot(pool, { batch: 10, shard: 0, dayStartOf });
+    expect(fresh?.image).toMatchObject({ nextSerial: 1, left: 5, dayIssued: 0 });
+  });
+});
+
+describe("readCouponRecords", () => {
+  it("gives holds, redemptions with their reversals, and releases of the last day", async () => {
+    const { number, records } = await readCouponRecords(pool, 7, 0, [1, 2, 3, 4, 5, 99]);
+    expect(number).toBeGreaterThanOrEqual(9);
+    expect([...records.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
+    expect(records.get(1)).toEqual({
+      userId: "user-1",
+      state: "locked",
+      hold: { order: "shop/o1", payload: "p1", untilMs: at + 60_000, discount: discountOf(500) },
+      redemptions: [],
+      released: [],
+    });
+    expect(records.get(2)).toEqual({
+      userId: "user-2",
+      state: "redeemed",
+      redemptions: [{ order: "shop/o1", payload: "", redeemedAtMs: at, discount: discountOf(400), reversals: [] }],
+      released: [],
+    });
+    const reversal = {
+      keyHash: "aa",
+      payload: "bb",
+      reversalId: "r1",
+      reversedAtMs: at,
+      reversed: discountOf(500),
+      remaining: 0,
+      restored: true,
+    };
+    expect(records.get(3)).toEqual({
+      userId: "user-3",
+      state: "effective",
+      redemptions: [
+        { order: "shop/o0", payload: "p0", redeemedAtMs: at - 9, discount: discountOf(500), reversals: [reversal] },
+      ],
+      released: [{ order: "shop/o9", untilMs: at + dayMs }],
+    });
+    expect(records.get(4)?.state).toBe("deactivated");
+    expect(records.get(5)).toEqual({ userId: "user-5", state: "effective", redemptions: [], released: [] });
+  });
+
+  it("answers number 0 and nothing for a shard that is not there", async () => {
+    expect(await readCouponRecords(pool, 77, 0, [1])).toEqual({ number: 0, records: new Map() });
+  });
+});
+
+describe("readPartition", () => {
+  it("stands at the beginning where the ledger has written nothing", async () => {
+    expect(await readPartition(pool, 11)).toEqual({ partition: 11, position: 0, epoch: -1, shards: [] });
+  });
+});

@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  CouponCopy,
+  couponStates,
+  createPositions,
+  isRefusedByData,
+  type Pool,
+  PositionMoved,
+  readPartition,
+  readPositions,
+  STATE_TOUCHED,
+  writeEntries,
+} from "../src/index.ts";
+import { createTestDatabase, type TestDatabase } from "../src/testing.ts";
+import { couponsOf, discountOf, factsOf, rulesOf, shardOf, testPool, writeOf } from "./rows.ts";
+
+let database: TestDatabase;
+let pool: Pool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = testPool(database.databaseUrl);
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+beforeEach(async () => {
+  await pool.query(`TRUNCATE ledger.partition_position, ledger.shard, ledger.coupon, ledger.hold, ledger.redemption,
+    ledger.reversal, ledger.release, ledger.deactivation, ledger.rules_history, ledger.transfer`);
+  await createPositions(pool, [3, 4]);
+});
+
+const at = 1_800_000_000_123;
+const count = async (table: string) => (await pool.query(`SELECT count(*) AS n FROM ledger.${table}`)).rows[0].n;
+
+describe("writeEntries", () => {
+  it("writes coupons as they were issued and moves the position", async () => {
+    await writeEntries(
+      pool,
+      writeOf(0, {
+        positions: [{ partition: 3, from: 0, to: 5, epoch: 2 }],
+        shards: [shardOf({ number: 2, lastSerial: 2, issued: 2, rules: JSON.stringify(rulesOf()) })],
+        coupons: couponsOf([
+          { serial: 1, userId: "anna", atMs: at, keyHash: "ffeeddccbbaa9988" },
+          { serial: 2, userId: `u${"x".repeat(127)}`, atMs: at },
+        ]),
+      }),
+    );
+    const { rows } = await pool.query(
+      "SELECT *, lpad(to_hex(key_hash), 16, '0') AS hex FROM ledger.coupon WHERE serial = 1",
+    );
+    expect(rows[0]).toMatchObject({ batch: 7, shard: 0, serial: 1, state: 0, via: "c", hex: "ffeeddccbbaa9988" });
+    expect(rows[0]).toMatchObject({ issued_at_ms: at, user_id: "anna", caller_id: "shop" });
+    expect(await readPositions(pool, [3])).toEqual([{ partition: 3, position: 5, epoch: 2 }]);
+    expect((await readPartition(pool, 3)).shards).toEqual([
+      { batch: 7, shard: 0, number: 2, hash: "ab".repeat(20), atMs: 1_800_000_000_000 },
+    ]);
+  });
+
+  it("writes nothing where a position has moved, and names the partition", async () => {
+    await writeEntries(pool, writeOf(0));
+    const again = writeEntries(
+      pool,
+      writeOf(0, {
+        positions: [
+          { partition: 3, from: 0, to: 1, epoch: 0 },
+          { partition: 4, from: 0, to: 9, epoch: 0 },
+        ],
+        shards: [shardOf()],
+        coupons: couponsOf([{ serial: 1, userId: "anna", atMs: at }]),
+      }),
+    );
+    await expect(again).rejects.toThrow(PositionMoved);
+    await expect(again).rejects.toMatchObject({ partitions: [3] });
+    expect(await count("coupon")).toBe(0);
+    expect((await readPositions(pool, [4]))[0]?.position).toBe(0);
+  });
+
+  it("lets exactly one of many that write the same step through", async () => {
+    const coupons = () => couponsOf([{ serial: 1, userId: "anna", atMs: at }]);
+    const attempts = Array.from({ length: 4 }, () => writeEntries(pool, writeOf(0, { coupons: coupons() })));
+    const outcomes = await Promise.allSettled(attempts);
+    expect(outcomes.filter((each) => each.status === "fulfilled")).toHaveLength(1);
+    for (const each of outcomes) if (each.status === "rejected") expect(each.reason).toBeInstanceOf(PositionMoved);
+    expect(await count("coupon")).toBe(1);
+  });
+
+  it("adds a shard's counters up, and keeps serial and rules that do not change", async () => {
+    const rules = JSON.stringify(rulesOf());
+    await writeEntries(pool, writeOf(0, { shards: [shardOf({ issued: 2, lastSerial: 2, rules })] }));
+    await writeEntries(pool, writeOf(1, { shards: [shardOf({ number: 4, debited: 5, discounted: 70 })] }));
+    const { rows } = await pool.query("SELECT * FROM ledger.shard");
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ number: 4, issued: 2, last_serial: 2, debited: 5, discounted: 70 });
+    expect(rows[0].rules).toEqual(rulesOf());
+  });
+
+  it("writes every kind of fact", async () => {
+    const coupon = { batch: 7, shard: 0, serial: 1 };
+    const order = { ...coupon, callerId: "shop", orderId: 'o"1' };
+    await writeEntries(pool, writeOf(0, { coupons: couponsOf([{ serial: 1, userId: "anna", atMs: at }]) }));
+    const discount = discountOf(500);
+    await writeEntries(
+      pool,
+      writeOf(1, {
+        facts: factsOf({
+          states: [{ ...coupon, state: couponStates.locked }],
+          holds: [{ ...order, payload: "p1", lockedAtMs: at, untilMs: at + 10, discount }],
+          releases: [{ ...order, number: 2, releasedAtMs: at, held: false }],
+          rules: [{ batch: 7, shard: 0, number: 3, atMs: at, version: 9, rules: JSON.stringify(rulesOf()) }],
+          transfers: [
+            { batch: 7, shard: 0, number: 4, kind: "debit", peer: 1, transfer: 1, amount: 5, atMs: at },
+            { batch: 7, shard: 0, number: 5, kind: "credit", peer: 1, transfer: 1, amount: 5, atMs: at },
+          ],
+        }),
+      }),
+    );
+    expect((await pool.query("SELECT * FROM ledger.hold")).rows[0]).toMatchObject({ order_id: 'o"1', discount });
+    await writeEntries(
+      pool,
+      writeOf(2, {
+        facts: factsOf({
+          states: [{ ...coupon, state: couponStates.redeemed }],
+          holdsEnded: [coupon],
+          redemptions: [{ ...order, number: 6, payload: "", redeemedAtMs: at, discount }],
+          reversals: [
+            {
+              ...order,
+              number: 7,
+              reversalId: "r1",
+              keyHash: "k",
+              payload: "q",
+              reason: "it broke, said “she”",
+              reversedAtMs: at,
+              reversed: discountOf(200),
+              remaining: 300,
+              restored: false,
+            },
+          ],
+          deactivations: [{ ...coupon, number: 8, reason: "fraud", deactivatedAtMs: at }],
+        }),
+      }),
+    );
+    for (const table of ["redemption", "reversal", "release", "deactivation", "rules_history"]) {
+      expect(await count(table), table).toBe(1);
+    }
+    expect(await count("transfer")).toBe(2);
+    expect(await count("hold")).toBe(0);
+    expect((await pool.query("SELECT state FROM ledger.coupon")).rows).toEqual([{ state: 3 }]);
+  });
+
+  it("puts a coupon on record without changing another state", async () => {
+    const coupons = couponsOf([
+      { serial: 1, userId: "anna", atMs: at },
+      { serial: 2, userId: "ben", atMs: at },
+    ]);
+    const touch = { batch: 7, shard: 0, state: STATE_TOUCHED } as const;
+    await writeEntries(pool, writeOf(0, { coupons }));
+    const locked = [{ batch: 7, shard: 0, serial: 2, state: couponStates.locked }];
+    await writeEntries(pool, writeOf(1, { facts: factsOf({ states: locked }) }));
+    const states = [1, 2].map((serial) => ({ ...touch, serial }));
+    await writeEntries(pool, writeOf(2, { facts: factsOf({ states }) }));
+    const { rows } = await pool.query("SELECT serial, state FROM ledger.coupon ORDER BY serial");
+    expect(rows).toEqual([
+      { serial: 1, state: 1 },
+      { serial: 2, state: 2 },
+    ]);
+  });
+
+  it("refuses a coupon twice and leaves the position where it was", async () => {
+    const coupons = () => couponsOf([{ serial: 1, userId: "anna", atMs: at }]);
+    await writeEntries(pool, writeOf(0, { coupons: coupons() }));
+    const error = await writeEntries(pool, writeOf(1, { coupons: coupons() })).catch((reason: unknown) => reason);
+    expect(isRefusedByData(error)).toBe(true);
+    expect((await readPositions(pool, [3]))[0]?.position).toBe(1);
+    await writeEntries(pool, writeOf(1));
+  });
+
+  it("fails and gives its connection back when the server ends it in the middle", async () => {
+    const blocker = await pool.connect();
+    await blocker.query("BEGIN");
+    await blocker.query("SELECT 1 FROM ledger.partition_position WHERE partition = 3 FOR UPDATE");
+    const write = writeEntries(pool, writeOf(0)).then(
+      () => "written",
+      (error: unknown) => error,
+    );
+    const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+    while ((await blocker.query(kill)).rowCount === 0);
+    expect(await write).toBeInstanceOf(Error);
+    await blocker.query("ROLLBACK");
+    blocker.release();
+    await writeEntries(pool, writeOf(0));
+    expect(pool.totalCount - pool.idleCount).toBe(0);
+  });
+});
+
+describe("CouponCopy", () => {
+  it("grows beyond its first buffer and is empty again once cleared", async () => {
+    const copy = new CouponCopy();
+    const userId = "u".repeat(128);
+    for (let serial = 1; serial <= 3_000; serial++) copy.add(7, 0, at, [serial, userId, "shop", "0".repeat(16), "g"]);
+    await writeEntries(pool, writeOf(0, { coupons: copy }));
+    expect(await count("coupon")).toBe(3_000);
+    copy.clear();
+    expect(copy.rows).toBe(0);
+    copy.add(7, 0, at, [3_001, "é", "shop", "0".repeat(16), "g"]);
+    await writeEntries(pool, writeOf(1, { coupons: copy }));
+    expect((await pool.query("SELECT user_id FROM ledger.coupon WHERE serial = 3001")).rows[0].user_id).toBe("é");
+  });
+
+  it("refuses what does not fit its columns", () => {
+    const copy = new CouponCopy();
+    const add = (batch: number, serial: number, hash: string) => copy.add(batch, 0, at, [serial, "u", "c", hash, "c"]);
+    expect(() => add(2 ** 31, 1, "0".repeat(16))).toThrow(RangeError);
+    expect(() => add(1, 2 ** 31, "0".repeat(16))).toThrow(RangeError);
+    expect(() => add(1, 1, "0".repeat(15))).toThrow(RangeError);
+    expect(() => add(1, 1, `${"0".repeat(15)}g`)).toThrow(RangeError);
+    expect(copy.rows).toBe(0);
+  });
+});
