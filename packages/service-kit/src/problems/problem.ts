@@ -1,5 +1,5 @@
 import { type LimitReached, type Refusal, type RefusalCode, refusals } from "@coupon/domain";
-import { guide } from "./guide.ts";
+import { guide } from "./guide/index.ts";
 
 /** A refusal as RFC 9457 problem details. */
 export interface Problem {
