@@ -56,7 +56,7 @@ function checkShards(findings: Findings, { shards, stock }: BatchDescription): v
 
 function checkStock(findings: Findings, batch: BatchDescription, template: Pick<Template, "benefit">): void {
   const { total, perDay, perUser, perUserPerDay } = batch.stock;
-  const shards = batch.shards ?? SHARDS_MAX;
+  const shards = Math.max(batch.shards ?? SHARDS_MAX, 1);
   if (findings.integer("/stock/total", total, 1, SERIAL_MAX * SHARDS_MAX)) {
     if (total > SERIAL_MAX * shards) findings.refuse("/stock/total", `is more than ${SERIAL_MAX} a shard`);
     if (total * greatestDiscount(template) > Number.MAX_SAFE_INTEGER) {

@@ -40,7 +40,7 @@ describe("multiply", () => {
 });
 
 describe("allocate", () => {
-  it("gives what is left over to the largest remainders, the earlier first (docs/money-and-time.md)", () => {
+  it("gives what is left over to the largest remainders, the earlier first", () => {
     expect(allocate(1_000, [3_000, 3_000, 3_000])).toEqual([334, 333, 333]);
     expect(allocate(100, [999, 500, 501])).toEqual([50, 25, 25]);
     expect(allocate(5, [1, 1, 1, 1, 1, 1, 1])).toEqual([1, 1, 1, 1, 1, 0, 0]);

@@ -29,7 +29,7 @@ describe("judgeReversal", () => {
   const three = discountOf(["1", 3, 100], ["2", 1, 50]);
   const one = ask(["1", 1]);
 
-  it("gives back in steps what adds up to the discount (docs/money-and-time.md)", () => {
+  it("gives back in steps what adds up to the discount", () => {
     expect(reverse(three, one)).toEqual([33, 117, false]);
     expect(reverse(three, one, one)).toEqual([33, 84, false]);
     expect(reverse(three, one, one, one)).toEqual([34, 50, false]);
@@ -51,7 +51,7 @@ describe("judgeReversal", () => {
     expect(reverse(three, { all: true }, { all: true })).toBe("reversal_exceeds_redemption");
   });
 
-  it("reverses a line without a discount for 0, and completes only once (docs/money-and-time.md)", () => {
+  it("reverses a line without a discount for 0, and completes only once", () => {
     const scoped = discountOf(["1", 1, 500], ["2", 2, 0]);
     expect(reverse(scoped, ask(["2", 1]))).toEqual([0, 500, false]);
     expect(reverse(scoped, ask(["1", 1]))).toEqual([500, 0, true]);

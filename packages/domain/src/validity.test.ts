@@ -50,7 +50,7 @@ describe("a rolling window", () => {
 });
 
 describe("a calendar window", () => {
-  it("has the day of issue as day 1 and ends with its last day (docs/money-and-time.md)", () => {
+  it("has the day of issue as day 1 and ends with its last day", () => {
     expect(windowIn("Asia/Shanghai", calendar(1), "2026-11-11T15:59:59Z")).toEqual([
       "2026-11-11T23:59:59+08:00",
       "2026-11-12T00:00:00+08:00",
@@ -65,7 +65,7 @@ describe("a calendar window", () => {
     ]);
   });
 
-  it("begins with the first day after the delay (docs/money-and-time.md)", () => {
+  it("begins with the first day after the delay", () => {
     expect(windowIn("Asia/Shanghai", calendar(3, 1), "2026-11-11T02:30:00Z")).toEqual([
       "2026-11-12T00:00:00+08:00",
       "2026-11-15T00:00:00+08:00",
@@ -75,7 +75,7 @@ describe("a calendar window", () => {
     );
   });
 
-  it("has 23 and 25 hours where clocks change (docs/money-and-time.md)", () => {
+  it("has 23 and 25 hours where clocks change", () => {
     expect(windowIn("Europe/Berlin", calendar(1), "2026-03-28T23:00:00Z")).toEqual([
       "2026-03-29T00:00:00+01:00",
       "2026-03-30T00:00:00+02:00",
@@ -94,7 +94,7 @@ describe("a calendar window", () => {
     ]);
   });
 
-  it("counts a date that the zone skipped as a day of the calendar (docs/money-and-time.md)", () => {
+  it("counts a date that the zone skipped as a day of the calendar", () => {
     // Samoa went from 29 to 31 December 2011 over night.
     expect(windowIn("Pacific/Apia", calendar(2), "2011-12-30T00:00:00Z")).toEqual([
       "2011-12-29T14:00:00-10:00",
