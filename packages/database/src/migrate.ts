@@ -90,7 +90,7 @@ function explainMigration(databaseUrl: string, error: unknown): DatabaseFailure 
 }
 
 async function runFromCommandLine(): Promise<void> {
-  const databaseUrl = process.env["DATABASE_URL"];
+  const databaseUrl = process.env.DATABASE_URL;
   if (!databaseUrl) throw new DatabaseFailure("DATABASE_URL is not set");
   const done = await migrate({ databaseUrl });
   for (const name of done) console.log(`migrated ${name}`);

@@ -26,7 +26,7 @@ const templates = new Map<string, Promise<string>>();
  * migrations (about 40 ms). The template stays on the server for the next run.
  */
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const serverUrl = options.serverUrl ?? process.env["DATABASE_URL"];
+  const serverUrl = options.serverUrl ?? process.env.DATABASE_URL;
   if (!serverUrl) throw new Error("no PostgreSQL to test with: DATABASE_URL is not set");
   const template = options.migrated === false ? "template1" : await templateFor(serverUrl);
   const name = `test_${process.pid}_${randomBytes(6).toString("hex")}`;
