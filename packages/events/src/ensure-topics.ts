@@ -8,16 +8,16 @@ import { ensureTopics } from "./topics.ts";
  * KAFKA_SINGLE_BROKER_ALLOWED ("true" or "false"; by default a broker on this machine alone may be the only one).
  */
 function readConfig(env: NodeJS.ProcessEnv): LogConfig {
-  const brokers = (env["KAFKA_BROKERS"] ?? "").split(",").filter((broker) => broker !== "");
+  const brokers = (env.KAFKA_BROKERS ?? "").split(",").filter((broker) => broker !== "");
   if (brokers.length === 0) throw new Error("KAFKA_BROKERS is not set: name the brokers as host:port,host:port.");
-  const partitions = Number(env["PARTITIONS"] ?? 12);
+  const partitions = Number(env.PARTITIONS ?? 12);
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 10_000) {
-    throw new Error(`PARTITIONS is "${env["PARTITIONS"]}": set it to a number from 1 to 10000.`);
+    throw new Error(`PARTITIONS is "${env.PARTITIONS}": set it to a number from 1 to 10000.`);
   }
-  const single = env["KAFKA_SINGLE_BROKER_ALLOWED"];
+  const single = env.KAFKA_SINGLE_BROKER_ALLOWED;
   return {
     brokers,
-    topicPrefix: env["TOPIC_PREFIX"] ?? "coupon.",
+    topicPrefix: env.TOPIC_PREFIX ?? "coupon.",
     partitions,
     clientId: "ensure-topics",
     ...(single === undefined ? {} : { singleBrokerAllowed: single === "true" }),

@@ -68,14 +68,14 @@ export function readLogMessage({ offset, value, headers }: RawMessage): LogMessa
     kind: "issue",
     text,
   };
-  const type = headerText(headers?.["ce_type"]);
+  const type = headerText(headers?.ce_type);
   if (type === markerType) {
     message.marker = readMarker(text);
     return message;
   }
   const kind = kindsByType.get(type);
-  const id = readEntryId(headerText(headers?.["ce_id"]));
-  const epoch = wholeNumber(headerText(headers?.["epoch"]));
+  const id = readEntryId(headerText(headers?.ce_id));
+  const epoch = wholeNumber(headerText(headers?.epoch));
   if (kind === undefined || id === null || epoch === -1) return message;
   message.epoch = epoch;
   message.kind = kind;

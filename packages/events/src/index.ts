@@ -1,10 +1,16 @@
 export * from "./config.ts";
 export * from "./entry-appender.ts";
+export { createEntryConsumer, type EntryConsumer, type EntryConsumerOptions } from "./entry-consumer.ts";
 export * from "./errors.ts";
 export { entryKinds, entryType, type LogMessage, markerType } from "./headers.ts";
 export * from "./log-position.ts";
 export { createLogReader, type LogReader } from "./log-reader.ts";
 export * from "./messages.ts";
+export { createRulesAppliedFollower, type RulesAppliedFollower } from "./rules-applied-follower.ts";
+export { publishedSchemas } from "./schemas/published.ts";
 export * from "./sealed-secrets.ts";
+export * from "./table-follower.ts";
+export * from "./table-publisher.ts";
 export { type TopicSettings, topicSettings } from "./topic-settings.ts";
 export { checkTopics, ensureTopics } from "./topics.ts";
+export { MessageInvalid, readEntry } from "./validate.ts";

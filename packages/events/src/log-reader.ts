@@ -152,7 +152,10 @@ class GroupLogReader implements LogReader {
   /** Fetches for a read from where it stands, or holds it while its taker is behind. */
   #flow(read: RangeRead, behind: boolean): void {
     if (this.#reads.get(read.partition) !== read) return;
-    if (behind || read.complete) return this.#consumer.pause([read.partition]);
+    if (behind || read.complete) {
+      this.#consumer.pause([read.partition]);
+      return;
+    }
     this.#consumer.seek(read.partition, read.expected);
     this.#consumer.resume([read.partition]);
   }

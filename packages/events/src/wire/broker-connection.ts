@@ -84,7 +84,10 @@ export class BrokerConnection {
     let at = 0;
     while (this.#received.length - at >= 8 && this.#ended === null) {
       const size = this.#received.readInt32BE(at);
-      if (size < 4 || size > RESPONSE_BYTES_MAX) return this.#fail(`a response of ${size} bytes`);
+      if (size < 4 || size > RESPONSE_BYTES_MAX) {
+        this.#fail(`a response of ${size} bytes`);
+        return;
+      }
       if (this.#received.length - at - 4 < size) break;
       this.#answer(this.#received.readInt32BE(at + 4), this.#received.subarray(at + 8, at + 4 + size));
       at += 4 + size;
@@ -96,7 +99,8 @@ export class BrokerConnection {
     const waiting = this.#waiting.shift();
     if (waiting === undefined || waiting.correlationId !== correlationId) {
       if (waiting !== undefined) this.#waiting.unshift(waiting);
-      return this.#fail(`an answer to request ${correlationId}, which was not the next`);
+      this.#fail(`an answer to request ${correlationId}, which was not the next`);
+      return;
     }
     // Only now is the request known to have left the buffer.
     this.#writers.push(waiting.writer);

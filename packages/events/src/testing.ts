@@ -1,0 +1,62 @@
+import { randomBytes } from "node:crypto";
+import { type LogConfig, topicName, topics } from "./config.ts";
+import { createKafka } from "./kafka/client.ts";
+import { ensureTopics } from "./topics.ts";
+
+/** A log of one test's own: topics under a prefix that nobody else has. */
+export interface TestLog {
+  config: LogConfig;
+  /** Deletes the topics. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Creates the topics under a unique prefix on the broker that `KAFKA_BROKERS` names.
+ * @throws Error where that is not set; TopicMisconfigured, LogUnavailable like `ensureTopics`
+ */
+export async function createTestLog(overrides: Partial<LogConfig> = {}): Promise<TestLog> {
+  const brokers = (process.env.KAFKA_BROKERS ?? "").split(",").filter((broker) => broker !== "");
+  if (brokers.length === 0 && overrides.brokers === undefined) throw new Error("KAFKA_BROKERS is not set");
+  const config: LogConfig = {
+    brokers,
+    topicPrefix: `test-${randomBytes(6).toString("hex")}.`,
+    partitions: 4,
+    clientId: "test",
+    ...overrides,
+  };
+  await ensureTopics(config);
+  return { config, remove: () => deleteTopics(config) };
+}
+
+/** Deletes the topics of a log; those that do not exist are passed over. */
+export async function deleteTopics(config: LogConfig): Promise<void> {
+  await withAdmin(config, async (admin) => {
+    const existing = new Set(await admin.listTopics());
+    const names = topics.map((topic) => topicName(config, topic)).filter((name) => existing.has(name));
+    if (names.length > 0) await admin.deleteTopics({ topics: names, timeout: 10_000 });
+  });
+}
+
+/** Deletes what comes before `offset` in a partition of the entries, as retention would. */
+export async function truncateEntries(config: LogConfig, partition: number, offset: number): Promise<void> {
+  await withAdmin(config, (admin) =>
+    admin.deleteTopicRecords({
+      topic: topicName(config, "entries"),
+      partitions: [{ partition, offset: String(offset) }],
+    }),
+  );
+}
+
+type Admin = ReturnType<ReturnType<typeof createKafka>["kafka"]["admin"]>;
+
+async function withAdmin(config: LogConfig, work: (admin: Admin) => Promise<void>): Promise<void> {
+  const client = createKafka(config, { connectTimeoutMs: 2_000, requestTimeoutMs: 10_000, retries: 3 });
+  const admin = client.kafka.admin();
+  try {
+    await admin.connect();
+    await work(admin);
+    await admin.disconnect();
+  } finally {
+    client.abandon();
+  }
+}
