@@ -26,6 +26,7 @@ it("finds nothing wrong with good templates", () => {
     { timeZone: "UTC" },
     { timeZone: "America/Argentina/Buenos_Aires" },
     { scope: {} },
+    { name: "双十一 😀" },
   ] satisfies Partial<Template>[]) {
     expect(pointers(change), JSON.stringify(change)).toEqual([]);
   }
@@ -33,6 +34,8 @@ it("finds nothing wrong with good templates", () => {
 
 it.each<[string, Partial<Template>, string[]]>([
   ["a blank name", { name: "  " }, ["/name"]],
+  ["a name with NUL", { name: "a\u0000" }, ["/name"]],
+  ["a name with half a character", { name: "a\ud83d" }, ["/name"]],
   ["a long name", { name: "a".repeat(201) }, ["/name"]],
   ["an amount of 0", { benefit: { kind: "amount_off", amount: 0, currency: "CNY" } }, ["/benefit/amount"]],
   [

@@ -124,6 +124,14 @@ describe("a coupon id", () => {
     fc.assert(fc.property(anyText, (text) => codec.verify(text, "u") === null));
   });
 
+  it("is not read where its format or its key version is none", () => {
+    const id = codec.encode(least, "u");
+    for (const text of [`0${id.slice(1)}`, `2${id.slice(1)}`, `10${id.slice(2)}`]) {
+      expect(decodeCouponId(text)).toBeNull();
+      expect(codec.verify(text, "u")).toBeNull();
+    }
+  });
+
   it("fails under another key of its version, and where its version has none", () => {
     const id = codec.encode(least, "u");
     expect(verifyCouponId(id, "u", new Map([[1, new Uint8Array(32)]]))).toBeNull();

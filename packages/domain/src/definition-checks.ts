@@ -24,6 +24,9 @@ export class Findings {
   text(pointer: string, value: string, charactersMax: number): void {
     if (value.trim() === "" || value.length > charactersMax) {
       this.refuse(pointer, `has 1 to ${charactersMax} characters that are not all blank`);
+    } else if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
+      // PostgreSQL stores neither NUL nor half a surrogate pair.
+      this.refuse(pointer, "has control characters or is not well-formed Unicode");
     }
   }
 
