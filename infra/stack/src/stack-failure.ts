@@ -8,7 +8,8 @@ export type StackFailureCode =
   | "memory_low"
   | "stack_running"
   | "service_failed"
-  | "step_failed";
+  | "step_failed"
+  | "setting_invalid";
 
 /**
  * A failure that a person can do something about. `message` is one sentence that names what to do;

@@ -19,7 +19,7 @@ function usable(folder: string): boolean {
  */
 export function cacheFolder(): string {
   const checkout = fileURLToPath(new URL("../../../../.local/cache", import.meta.url));
-  const base = process.env["XDG_CACHE_HOME"] ?? join(process.env["HOME"] ?? homedir(), ".cache");
+  const base = process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? homedir(), ".cache");
   const shared = join(base, "coupon-platform");
   if (usable(shared)) return shared;
   mkdirSync(checkout, { recursive: true });

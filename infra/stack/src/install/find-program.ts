@@ -5,9 +5,7 @@ const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/
 
 /** The full path of the first of these programs that can be run, looking through PATH and the system's folders. */
 export function findProgram(...names: readonly string[]): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...SYSTEM_FOLDERS].filter(
-    (folder) => folder !== "",
-  );
+  const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_FOLDERS].filter((folder) => folder !== "");
   for (const name of names) {
     for (const folder of folders) {
       const path = join(folder, name);

@@ -14,7 +14,7 @@ async function versionOf(java: string): Promise<number> {
 
 /** A Java runtime that can run the broker: that of JAVA_HOME, else that of PATH; `undefined` when neither is new enough. */
 export async function javaOnMachine(): Promise<string | undefined> {
-  const home = process.env["JAVA_HOME"];
+  const home = process.env.JAVA_HOME;
   const candidates = [home === undefined ? undefined : findProgram(join(home, "bin", "java")), findProgram("java")];
   for (const java of candidates) {
     if (java !== undefined && (await versionOf(java)) >= JAVA_VERSION_MIN) return java;

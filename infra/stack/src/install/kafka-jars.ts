@@ -21,7 +21,7 @@ function jarsFolder(): string {
 
 /** The broker's jars on this machine: those of `$KAFKA_HOME/libs` (Kafka 4), else those fetched before. */
 export function kafkaJarsOnMachine(): string | undefined {
-  const home = process.env["KAFKA_HOME"];
+  const home = process.env.KAFKA_HOME;
   const candidates = [home === undefined ? "" : join(home, "libs"), jarsFolder()];
   return candidates.find(hasBroker);
 }

@@ -16,6 +16,8 @@ import { type PartOptions, type Running, running, untilReady } from "./part.ts";
 export interface KafkaOptions extends PartOptions {
   /** The KRaft controller's port. Default: a free one. */
   readonly controllerPort?: number;
+  /** What clients are told to connect to instead of `port`: that of a proxy in front of it. */
+  readonly advertisedPort?: number;
   /** Default 512. */
   readonly heapMiB?: number;
   /** More lines of `server.properties`, e.g. `log.retention.check.interval.ms=1000`. */
@@ -35,12 +37,16 @@ function configuration(options: KafkaOptions, port: number, controllerPort: numb
     "node.id=1",
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
     `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+    `advertised.listeners=PLAINTEXT://127.0.0.1:${options.advertisedPort ?? port}`,
     "controller.listener.names=CONTROLLER",
     "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     `log.dirs=${logs}`,
     "auto.create.topics.enable=false",
     "group.initial.rebalance.delay.ms=0",
+    // A broker that was killed may register again only once its old session is over: with the default of 9 s
+    // a restart took 16 s here. Much shorter, and a busy machine would fence a broker that is alive.
+    "broker.session.timeout.ms=3000",
+    "broker.heartbeat.interval.ms=500",
     "offsets.topic.replication.factor=1",
     "offsets.topic.num.partitions=4",
     "transaction.state.log.replication.factor=1",
