@@ -22,9 +22,11 @@ CREATE TABLE ledger.shard (
   number               bigint NOT NULL,
   hash                 bytea NOT NULL CHECK (length(hash) = 20),
   at_ms                bigint NOT NULL,
-  -- Highest serial issued; null before the first.
-  last_serial          integer,
+  -- Serials are dense from 0, so this is also the serial that the next coupon gets.
   issued               integer NOT NULL,
+  -- Start of the day in which the last issues counted, and how many counted in it.
+  day_start_ms         bigint NOT NULL,
+  day_issued           integer NOT NULL,
   debited              integer NOT NULL,
   credited             integer NOT NULL,
   redemptions          integer NOT NULL,

@@ -14,7 +14,6 @@ import { couponsOf, discountOf, factsOf, rulesOf, shardOf, testPool, writeOf } f
 
 const dayMs = 86_400_000;
 const at = 20_000 * dayMs + 5_000;
-const dayStartOf = (atMs: number) => Math.floor(atMs / dayMs) * dayMs;
 const key = { batch: 7, shard: 0 };
 const order = (serial: number, orderId = "o1") => ({ ...key, serial, callerId: "shop", orderId });
 
@@ -26,8 +25,8 @@ beforeAll(async () => {
   pool = testPool(database.databaseUrl);
   await createPositions(pool, [3]);
   const coupons = [-dayMs, -1, 0, 1, 2, 3].map((offset, index) => ({
-    serial: index + 1,
-    userId: `user-${index + 1}`,
+    serial: index,
+    userId: `user-${index}`,
     atMs: at - 5_000 + offset,
     keyHash: `000000000000000${index}`,
   }));
@@ -38,8 +37,8 @@ beforeAll(async () => {
         shardOf({
           number: 6,
           atMs: at,
-          lastSerial: 6,
           issued: 6,
+          day: { startMs: at - 5_000, issued: 4 },
           debited: 30,
           credited: 4,
           rules: JSON.stringify(rulesOf()),
@@ -108,76 +107,76 @@ async function collect(chunks: AsyncIterable<ImageCoupon[]>): Promise<ImageCoupo
 
 describe("openShardSnapshot", () => {
   it("gives the image of the shard at its last entry", async () => {
-    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf });
+    await using snapshot = await openShardSnapshot(pool, { ...key });
     expect(snapshot?.image).toEqual({
       number: 9,
       hash: "ab".repeat(20),
       atMs: at,
-      nextSerial: 7,
+      nextSerial: 6,
       left: 100 + 4 - 30 - 6,
       dayStartMs: at - 5_000,
       dayIssued: 4,
       rules: rulesOf(),
-      debits: [{ target: 1, transfer: 2 }],
+      debits: [{ target: 1, transfer: 2, amount: 20 }],
       credits: [{ source: 2, transfer: 1 }],
     });
   });
 
   it("streams every coupon in order, in bounded chunks, with what it is marked by", async () => {
-    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf, chunkSize: 4 });
+    await using snapshot = await openShardSnapshot(pool, { ...key, chunkSize: 4 });
     const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
     expect(chunks.map((chunk) => chunk.length)).toEqual([4, 2]);
     const coupons = chunks.flat();
-    expect(coupons.map((each) => each.serial)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(coupons.map((each) => each.serial)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(coupons.map((each) => each.touched)).toEqual([
+      "no",
       "on_record",
       "redeemed",
       "on_record",
       "deactivated",
       "no",
-      "no",
     ]);
     expect(coupons[0]).toEqual({
-      serial: 1,
-      userId: "user-1",
+      serial: 0,
+      userId: "user-0",
       keyHash: "0000000000000000",
       issuedAtSeconds: (at - 5_000 - dayMs) / 1_000,
-      touched: "on_record",
+      touched: "no",
     });
   });
 
   it("stays at one entry while the ledger writes on", async () => {
-    await using snapshot = await openShardSnapshot(pool, { ...key, dayStartOf, chunkSize: 1 });
+    await using snapshot = await openShardSnapshot(pool, { ...key, chunkSize: 1 });
     const before = await readPartition(pool, 3);
     await writeEntries(
       pool,
       writeOf(before.position, {
-        shards: [shardOf({ number: 10, atMs: at, lastSerial: 7, issued: 1 })],
-        coupons: couponsOf([{ serial: 7, userId: "user-7", atMs: at }]),
+        shards: [shardOf({ number: 10, atMs: at, issued: 1 })],
+        coupons: couponsOf([{ serial: 6, userId: "user-6", atMs: at }]),
       }),
     );
     const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
     expect(snapshot?.image.number).toBe(9);
     expect(chunks).toHaveLength(6);
-    await using later = await openShardSnapshot(pool, { ...key, dayStartOf });
-    expect(later?.image).toMatchObject({ number: 10, nextSerial: 8 });
+    await using later = await openShardSnapshot(pool, { ...key });
+    expect(later?.image).toMatchObject({ number: 10, nextSerial: 7 });
   });
 
   it("is null for a shard that the ledger does not have, and keeps no connection", async () => {
-    expect(await openShardSnapshot(pool, { batch: 8, shard: 0, dayStartOf })).toBeNull();
+    expect(await openShardSnapshot(pool, { batch: 8, shard: 0 })).toBeNull();
     expect(pool.totalCount - pool.idleCount).toBe(0);
   });
 
-  it("says below 0 what more is issued than allotted, and starts at serial 1", async () => {
+  it("says below 0 what more is issued than allotted, and starts at serial 0", async () => {
     const shards = [
-      shardOf({ batch: 9, lastSerial: 9, issued: 9, rules: JSON.stringify(rulesOf({ allotment: 5 })) }),
+      shardOf({ batch: 9, issued: 9, rules: JSON.stringify(rulesOf({ allotment: 5 })) }),
       shardOf({ batch: 10, rules: JSON.stringify(rulesOf({ allotment: 5 })) }),
     ];
     await writeEntries(pool, writeOf((await readPartition(pool, 3)).position, { shards }));
-    await using over = await openShardSnapshot(pool, { batch: 9, shard: 0, dayStartOf });
+    await using over = await openShardSnapshot(pool, { batch: 9, shard: 0 });
     expect(over?.image.left).toBe(-4);
-    await using fresh = await openShardSnapshot(pool, { batch: 10, shard: 0, dayStartOf });
-    expect(fresh?.image).toMatchObject({ nextSerial: 1, left: 5, dayIssued: 0 });
+    await using fresh = await openShardSnapshot(pool, { batch: 10, shard: 0 });
+    expect(fresh?.image).toMatchObject({ nextSerial: 0, left: 5, dayStartMs: 0, dayIssued: 0 });
   });
 });
 

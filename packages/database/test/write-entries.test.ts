@@ -42,7 +42,7 @@ describe("writeEntries", () => {
       pool,
       writeOf(0, {
         positions: [{ partition: 3, from: 0, to: 5, epoch: 2 }],
-        shards: [shardOf({ number: 2, lastSerial: 2, issued: 2, rules: JSON.stringify(rulesOf()) })],
+        shards: [shardOf({ number: 2, issued: 2, rules: JSON.stringify(rulesOf()) })],
         coupons: couponsOf([
           { serial: 1, userId: "anna", atMs: at, keyHash: "ffeeddccbbaa9988" },
           { serial: 2, userId: `u${"x".repeat(127)}`, atMs: at },
@@ -88,14 +88,34 @@ describe("writeEntries", () => {
     expect(await count("coupon")).toBe(1);
   });
 
-  it("adds a shard's counters up, and keeps serial and rules that do not change", async () => {
+  it("adds a shard's counters up, and keeps rules that do not change", async () => {
     const rules = JSON.stringify(rulesOf());
-    await writeEntries(pool, writeOf(0, { shards: [shardOf({ issued: 2, lastSerial: 2, rules })] }));
+    await writeEntries(pool, writeOf(0, { shards: [shardOf({ issued: 2, rules })] }));
     await writeEntries(pool, writeOf(1, { shards: [shardOf({ number: 4, debited: 5, discounted: 70 })] }));
     const { rows } = await pool.query("SELECT * FROM ledger.shard");
     expect(rows).toHaveLength(1);
-    expect(rows[0]).toMatchObject({ number: 4, issued: 2, last_serial: 2, debited: 5, discounted: 70 });
+    expect(rows[0]).toMatchObject({ number: 4, issued: 2, debited: 5, discounted: 70 });
     expect(rows[0].rules).toEqual(rulesOf());
+  });
+
+  it("counts the issues of the last day, and begins anew with the next", async () => {
+    const steps = [
+      { issued: 2, day: { startMs: 1_000, issued: 2 } },
+      { issued: 3, day: { startMs: 1_000, issued: 3 } },
+      {},
+      { issued: 9, day: { startMs: 2_000, issued: 4 } },
+    ];
+    const seen: unknown[] = [];
+    for (const [position, step] of steps.entries()) {
+      await writeEntries(pool, writeOf(position, { shards: [shardOf(step)] }));
+      seen.push((await pool.query("SELECT issued, day_start_ms, day_issued FROM ledger.shard")).rows[0]);
+    }
+    expect(seen).toEqual([
+      { issued: 2, day_start_ms: 1_000, day_issued: 2 },
+      { issued: 5, day_start_ms: 1_000, day_issued: 5 },
+      { issued: 5, day_start_ms: 1_000, day_issued: 5 },
+      { issued: 14, day_start_ms: 2_000, day_issued: 4 },
+    ]);
   });
 
   it("writes every kind of fact", async () => {

@@ -21,21 +21,23 @@ WITH wanted AS (
   WHERE l.partition = w.partition AND p.partition = w.partition AND p.position = w."from"
   RETURNING p.partition
 ), stepped AS (
-  INSERT INTO ledger.shard AS s (batch, shard, partition, number, hash, at_ms, last_serial, issued, debited,
+  INSERT INTO ledger.shard AS s (batch, shard, partition, number, hash, at_ms, issued, day_start_ms, day_issued, debited,
     credited, redemptions, reversals, restored, deactivated, discounted, discount_reversed, rules)
-  SELECT batch, shard, partition, number, decode(hash, 'hex'), at_ms, last_serial, issued, debited,
+  SELECT batch, shard, partition, number, decode(hash, 'hex'), at_ms, issued, day_start_ms, day_issued, debited,
     credited, redemptions, reversals, restored, deactivated, discounted, discount_reversed, rules::jsonb
   FROM unnest($5::integer[], $6::smallint[], $7::smallint[], $8::bigint[], $9::text[], $10::bigint[],
-    $11::integer[], $12::integer[], $13::integer[], $14::integer[], $15::integer[], $16::integer[],
-    $17::integer[], $18::integer[], $19::bigint[], $20::bigint[], $21::text[])
-    AS a (batch, shard, partition, number, hash, at_ms, last_serial, issued, debited,
+    $11::integer[], $12::bigint[], $13::integer[], $14::integer[], $15::integer[], $16::integer[],
+    $17::integer[], $18::integer[], $19::integer[], $20::bigint[], $21::bigint[], $22::text[])
+    AS a (batch, shard, partition, number, hash, at_ms, issued, day_start_ms, day_issued, debited,
       credited, redemptions, reversals, restored, deactivated, discounted, discount_reversed, rules)
   ON CONFLICT (batch, shard) DO UPDATE SET
     number = excluded.number,
     hash = excluded.hash,
     at_ms = excluded.at_ms,
-    last_serial = coalesce(excluded.last_serial, s.last_serial),
     issued = s.issued + excluded.issued,
+    day_issued = CASE WHEN excluded.day_start_ms IN (0, s.day_start_ms) THEN s.day_issued ELSE 0 END
+      + excluded.day_issued,
+    day_start_ms = CASE excluded.day_start_ms WHEN 0 THEN s.day_start_ms ELSE excluded.day_start_ms END,
     debited = s.debited + excluded.debited,
     credited = s.credited + excluded.credited,
     redemptions = s.redemptions + excluded.redemptions,
@@ -64,8 +66,9 @@ export function advanceStatement(positions: PositionAdvance[], shards: ShardAdva
       shards.map((each) => each.number),
       shards.map((each) => each.hash),
       shards.map((each) => each.atMs),
-      shards.map((each) => each.lastSerial),
       shards.map((each) => each.issued),
+      shards.map((each) => each.day?.startMs ?? 0),
+      shards.map((each) => each.day?.issued ?? 0),
       shards.map((each) => each.debited),
       shards.map((each) => each.credited),
       shards.map((each) => each.redemptions),

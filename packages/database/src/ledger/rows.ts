@@ -20,9 +20,9 @@ export interface ShardAdvance {
   /** SHA-1 of the last entry's text, hex. */
   hash: string;
   atMs: number;
-  /** Highest serial issued in this transaction; null where none was. */
-  lastSerial: number | null;
   issued: number;
+  /** Start of the day in which the last issues counted, and how many of these did; null where none were. */
+  day: { startMs: number; issued: number } | null;
   debited: number;
   credited: number;
   redemptions: number;

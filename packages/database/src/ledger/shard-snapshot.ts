@@ -9,16 +9,17 @@ export interface ShardImage {
   /** SHA-1 of that entry's text, hex. */
   hash: string;
   atMs: number;
-  /** Serial that the next coupon gets. */
+  /** Serial that the next coupon gets, from 0: also how many were issued. */
   nextSerial: number;
   /** Stock that the shard may still issue; below 0 where more is issued than its rules allot by now. */
   left: number;
-  /** First instant of the day of `atMs`, and how many were issued from it on. */
+  /** Start of the day in which the last issues counted, and how many counted in it; 0 before the first issue. */
   dayStartMs: number;
   dayIssued: number;
   rules: ShardRules;
-  /** The last transfer to each target and from each source. */
-  debits: { target: number; transfer: number }[];
+  /** The last transfer to each target, and its amount. */
+  debits: { target: number; transfer: number; amount: number }[];
+  /** The last transfer from each source. */
   credits: { source: number; transfer: number }[];
 }
 
@@ -43,22 +44,19 @@ export interface ShardSnapshot extends AsyncDisposable {
 export interface ShardSnapshotOptions {
   batch: number;
   shard: number;
-  /** First instant of the day, in the batch's time zone, that an instant falls on; both in milliseconds. */
-  dayStartOf: (atMs: number) => number;
-  /** Coupons in a chunk at most. */
+  /** Coupons in a chunk at most; 1,000 by default. */
   chunkSize?: number;
 }
 
-/** Serial of a shard's first coupon. */
-const FIRST_SERIAL = 1;
-const CHUNK_DEFAULT = 10_000;
+const CHUNK_DEFAULT = 1_000;
 
 interface ShardRow {
   number: number;
   hash: string;
   at_ms: number;
-  last_serial: number | null;
   issued: number;
+  day_start_ms: number;
+  day_issued: number;
   debited: number;
   credited: number;
   rules: ShardRules;
@@ -92,20 +90,15 @@ export async function openShardSnapshot(pool: Pool, options: ShardSnapshotOption
 async function readImage(connection: Connection, options: ShardSnapshotOptions): Promise<ShardImage | null> {
   const key = [options.batch, options.shard];
   const { rows } = await connection.query<ShardRow>(
-    `SELECT number, encode(hash, 'hex') AS hash, at_ms, last_serial, issued, debited, credited, rules
+    `SELECT number, encode(hash, 'hex') AS hash, at_ms, issued, day_start_ms, day_issued, debited, credited, rules
      FROM ledger.shard WHERE batch = $1 AND shard = $2 AND rules IS NOT NULL`,
     key,
   );
   const row = rows[0];
   if (row === undefined) return null;
-  const dayStartMs = options.dayStartOf(row.at_ms);
-  const day = await connection.query<{ issued: number }>(
-    "SELECT count(*) AS issued FROM ledger.coupon WHERE batch = $1 AND shard = $2 AND issued_at_ms >= $3",
-    [...key, dayStartMs],
-  );
-  const transfers = await connection.query<{ kind: string; peer: number; transfer: number }>(
-    `SELECT kind, peer, max(transfer) AS transfer FROM ledger.transfer
-     WHERE batch = $1 AND shard = $2 GROUP BY kind, peer ORDER BY kind, peer`,
+  const transfers = await connection.query<{ kind: string; peer: number; transfer: number; amount: number }>(
+    `SELECT DISTINCT ON (kind, peer) kind, peer, transfer, amount FROM ledger.transfer
+     WHERE batch = $1 AND shard = $2 ORDER BY kind, peer, transfer DESC`,
     key,
   );
   const of = (kind: string) => transfers.rows.filter((each) => each.kind === kind);
@@ -113,12 +106,12 @@ async function readImage(connection: Connection, options: ShardSnapshotOptions):
     number: row.number,
     hash: row.hash,
     atMs: row.at_ms,
-    nextSerial: row.last_serial === null ? FIRST_SERIAL : row.last_serial + 1,
+    nextSerial: row.issued,
     left: row.rules.allotment + row.credited - row.debited - row.issued,
-    dayStartMs,
-    dayIssued: day.rows[0]?.issued ?? 0,
+    dayStartMs: row.day_start_ms,
+    dayIssued: row.day_issued,
     rules: row.rules,
-    debits: of("debit").map((each) => ({ target: each.peer, transfer: each.transfer })),
+    debits: of("debit").map((each) => ({ target: each.peer, transfer: each.transfer, amount: each.amount })),
     credits: of("credit").map((each) => ({ source: each.peer, transfer: each.transfer })),
   };
 }

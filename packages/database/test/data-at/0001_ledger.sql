@@ -1,7 +1,7 @@
 INSERT INTO ledger.partition_position VALUES (3, 42, 17);
-INSERT INTO ledger.shard (batch, shard, partition, number, hash, at_ms, last_serial, issued, debited, credited,
+INSERT INTO ledger.shard (batch, shard, partition, number, hash, at_ms, issued, day_start_ms, day_issued, debited, credited,
   redemptions, reversals, restored, deactivated, discounted, discount_reversed, rules)
-VALUES (7, 0, 3, 9, decode(repeat('ab', 20), 'hex'), 1800000000000, 1000, 1000, 5, 3, 1, 1, 1, 1, 500, 500,
+VALUES (7, 0, 3, 9, decode(repeat('ab', 20), 'hex'), 1800000000000, 1000, 1799971200000, 1000, 5, 3, 1, 1, 1, 1, 500, 500,
   '{"version": 1, "allotment": 2000}');
 INSERT INTO ledger.coupon (key_hash, issued_at_ms, batch, serial, shard, state, via, user_id, caller_id)
 SELECT n, 1800000000000, 7, n, 0, n % 5, 'c', 'user-' || n, 'shop' FROM generate_series(1, 1000) n;
