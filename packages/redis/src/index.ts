@@ -1,1 +1,7 @@
-export {};
+export { connectRedis, type RedisConfig, type RedisConnection, whenReady } from "./connect.ts";
+export { createShardCalls, type ShardCallsOptions } from "./create-shard-calls.ts";
+export { RedisUnavailable } from "./errors.ts";
+export { bucketsFor, keyHashOf, shardOf } from "./hashes.ts";
+export { createLeases, type Leases, type Member } from "./leases.ts";
+export { createOrderGuard, type OrderGuard } from "./order-guard.ts";
+export * from "./shard-calls.ts";

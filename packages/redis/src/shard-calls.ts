@@ -187,8 +187,9 @@ export interface ShardHeader {
   /** SHA-1 (hex) of the last entry's text; "" before the first. */
   hash: string;
   atMs: number;
-  /** Serial that the next coupon gets. */
+  /** Serial that the next coupon gets, from 0: also how many were issued. */
   nextSerial: number;
+  /** Stock left. Below 0, more is issued than the rules allot, and nothing is issued until that is filled. */
   left: number;
   durable: number;
   durableOffset: number;
@@ -205,7 +206,9 @@ export interface ShardImage {
   dayStartMs: number;
   dayIssued: number;
   rules: ShardRules;
-  debits: { target: number; transfer: number }[];
+  /** The last transfer to each target, and its amount. */
+  debits: { target: number; transfer: number; amount: number }[];
+  /** The last transfer from each source. */
   credits: { source: number; transfer: number }[];
 }
 export interface ImageCoupon {
@@ -231,14 +234,17 @@ export interface ShardCalls {
   deactivate(at: ShardAddress, expect: Expectation, requests: DeactivateRequest[]): Promise<Applied<DeactivateOutcome>>;
   /** Puts rules in force. `shortBy` is the stock that could not be taken back because it is issued already. */
   changeRules(at: ShardAddress, expect: Expectation, rules: ShardRules): Promise<Applied<{ shortBy: number }>>;
-  /** Takes up to `amount` of the stock that is left for `target`; 0 where there is none. */
+  /**
+   * Takes up to `amount` of the stock that is left for `target`; 0 where there is none. While `target` has not been
+   * credited with the last transfer to it (`credited` is the last that it has), that one is given again instead.
+   * `issued` is how many coupons this shard has issued.
+   */
   debit(
     at: ShardAddress,
     expect: Expectation,
-    target: number,
-    amount: number,
-  ): Promise<Applied<{ amount: number; transfer: number }>>;
-  /** Adds a transfer once; a transfer that was credited already changes nothing. */
+    ask: { target: number; amount: number; credited: number },
+  ): Promise<Applied<{ amount: number; transfer: number; issued: number }>>;
+  /** Adds a transfer once; a transfer that was credited already changes nothing. Throws where one is skipped. */
   credit(
     at: ShardAddress,
     expect: Expectation,
@@ -247,24 +253,36 @@ export interface ShardCalls {
     transfer: number,
   ): Promise<Applied<{ credited: boolean }>>;
 
-  /** Reads records without changing anything; null where there is none in Redis. `version` guards a reversal. */
+  /**
+   * Reads records without changing anything. `version` guards a reversal. Null where the record is cold; a coupon
+   * with nothing on record answers version 0, `effective`, and an empty userId. A hold is given as recorded, also
+   * when it is over.
+   */
   readRecords(at: ShardAddress, serials: number[]): Promise<({ version: number; record: CouponRecord } | null)[]>;
-  /** Puts back records that had gone cold; leaves a record alone that is there. */
+  /** Puts back records that had gone cold; leaves a record alone that is there, or that Redis knows to be outdated. */
   warm(
     at: ShardAddress,
     expect: Expectation,
     records: { serial: number; record: CouponRecord }[],
   ): Promise<Applied<null>>;
 
+  /** Last transfer that the shard was credited with, by source. */
+  readCredits(at: ShardAddress): Promise<Map<number, number>>;
   readHeaders(at: ShardAddress[]): Promise<(ShardHeader | null)[]>;
   /** Entries above `durable`, oldest first, as texts. */
   readOutbox(at: ShardAddress): Promise<string[]>;
   /** Compare-and-set of the epoch: `from` null creates an empty shard with number 0. False where it is not as expected. */
   open(at: ShardAddress, from: { epoch: number; number: number } | null, epoch: number): Promise<boolean>;
-  /** Applies an entry of the log to a shard that is behind by exactly one. False where it is not. */
+  /**
+   * Applies an entry of the log, which lies at `offset`, to a shard that is behind by exactly one and whose epoch is
+   * `epoch`. False where it is not, or where `prev` is not the hash of its last entry.
+   */
   redo(at: ShardAddress, epoch: number, entryText: string, offset: number): Promise<boolean>;
-  /** Removes every key of the shard. */
+  /** Removes every key of the shard. A shard that is half removed or half loaded is no shard to any other call. */
   drop(at: ShardAddress): Promise<void>;
-  /** Builds a dropped shard from PostgreSQL, chunk by chunk; `finish` writes the header and makes it valid. */
+  /**
+   * Drops the shard and builds it anew from PostgreSQL, chunk by chunk; the header comes last and makes it valid.
+   * Coupons come in ascending order of their serials, all of them, at most 1,000 in a chunk.
+   */
   load(at: ShardAddress, image: ShardImage, coupons: AsyncIterable<ImageCoupon[]>, epoch: number): Promise<void>;
 }

@@ -1,0 +1,19 @@
+#!lua
+-- Compare-and-set of a shard's epoch; creates an empty shard where none is expected.
+--   KEYS[1] header
+--   ARGV[1] new epoch   ARGV[2], ARGV[3] epoch and number expected; both empty: no shard, nor the rest of one
+-- Reply: 1, or 0 where it is not as expected, with nothing changed.
+if ARGV[2] == '' then
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    return 0
+  end
+  redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', 0, 'h', '', 't', 0, 's', 0, 'l', 0, 'd', 0, 'o', -1,
+    'y', 0, 'f', 0, 'q', -1, 'c', 0)
+  return 1
+end
+local found = redis.call('HMGET', KEYS[1], 'e', 'n')
+if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'e', ARGV[1])
+return 1
