@@ -1,3 +1,4 @@
+import { IDEMPOTENCY_KEY_PATTERN, OPAQUE_ID_PATTERN } from "@coupon/domain";
 import { type TProperties, Type } from "typebox";
 
 /** An object that takes no other members than these: bodies are refused, not trimmed. */
@@ -8,13 +9,13 @@ export function strictObject<Properties extends TProperties>(properties: Propert
 /** Header schema of changes that are named by an `Idempotency-Key`; without one: `idempotency_key_missing`. */
 export const idempotencyKeyHeaders = Type.Object({
   "idempotency-key": Type.String({
-    pattern: "^[\\x21-\\x7e]{1,64}$",
+    pattern: IDEMPOTENCY_KEY_PATTERN,
     description: "Raw and unquoted; names the outcome of this change",
   }),
 });
 
 /** An opaque id that a caller chose: a user, an order. */
-export const callersId = (description: string) => Type.String({ pattern: "^[A-Za-z0-9._:@-]{1,128}$", description });
+export const callersId = (description: string) => Type.String({ pattern: OPAQUE_ID_PATTERN, description });
 
 /** A count or an amount of minor units that a double holds exactly. */
 export const exactInteger = (options: { minimum?: number; maximum?: number; description?: string } = {}) =>
