@@ -160,7 +160,10 @@ class Wire {
 
   /** Order is kept: timers of equal length fire in the order they were set. */
   #later(pair: Pair, act: () => void): void {
-    if (this.faults.delayMs === 0 && pair.timers.size === 0) return act();
+    if (this.faults.delayMs === 0 && pair.timers.size === 0) {
+      act();
+      return;
+    }
     const timer = setTimeout(() => {
       pair.timers.delete(timer);
       act();
@@ -177,7 +180,10 @@ class Wire {
     if (direction === "down" && this.faults.droppingReplies) return;
     const { cut } = this.faults;
     if (cut !== undefined && cut.direction === direction) {
-      if (chunk.length >= cut.left) return this.#cutHere(chunk.subarray(0, cut.left), to, direction);
+      if (chunk.length >= cut.left) {
+        this.#cutHere(chunk.subarray(0, cut.left), to, direction);
+        return;
+      }
       cut.left -= chunk.length;
     }
     this.bytes[direction] += chunk.length;
@@ -198,7 +204,7 @@ class Wire {
       this.cutAll();
       done?.();
     };
-    if (rest.length === 0 || !to.writable) return cut();
-    to.write(rest, cut);
+    if (rest.length === 0 || !to.writable) cut();
+    else to.write(rest, cut);
   }
 }
