@@ -1,7 +1,14 @@
+import {
+  type BatchBody,
+  type Entitlement,
+  expectValue,
+  type ManagedBatch,
+  type OperatorClient,
+  type Stock,
+} from "@coupon/client";
 import type { Template } from "@coupon/domain";
 import type { KnownIds } from "./known-ids.ts";
 import { mapLimited } from "./map-limited.ts";
-import { type BatchDraft, type BatchView, type Operators, OperatorsFailure, type Versioned } from "./operators.ts";
 
 /** A campaign with its batches as a run wants them. Names are unique within the run's known ids. */
 export interface CampaignPlan {
@@ -16,14 +23,14 @@ export interface BatchPlan {
   template: Template;
   /** The most that one coupon takes off; times the stock it is the batch's share of the campaign's budget. */
   greatestDiscount: number;
-  stock: BatchDraft["stock"];
+  stock: Stock;
   shards?: number;
 }
 
 /** Operator and approver are two people: an author never approves. */
 export interface Desk {
-  operator: Operators;
-  approver: Operators;
+  operator: OperatorClient;
+  approver: OperatorClient;
   /** Callers entitled to everything on every batch of the plan. */
   callerIds: string[];
   known: KnownIds;
@@ -35,7 +42,7 @@ export interface IssuingCampaign {
   /** What the approvals have reserved of it. */
   reserved: number;
   /** In the plan's order, all issuing. */
-  batches: BatchView[];
+  batches: ManagedBatch[];
 }
 
 const batchesAtOnce = 8;
@@ -44,7 +51,7 @@ const batchesAtOnce = 8;
  * Creates what is missing of a campaign, and takes each of its batches through review and approval until it is
  * issuing. On data of an earlier run it goes on from there. The budget is just what the approvals reserve.
  *
- * @throws OperatorsFailure where the platform refuses a step
+ * @throws CallFailed where the platform refuses a step
  */
 export async function setUpCampaign(
   desk: Desk,
@@ -55,38 +62,35 @@ export async function setUpCampaign(
   const budget = { amount, currency: plan.currency };
   const campaignId = await known(desk.known, `campaign ${plan.name}`, async () => {
     const draft = { name: plan.name, startsAt: plan.window.from, endsAt: plan.window.until, budget };
-    return (await desk.operator.createCampaign(draft)).campaignId;
+    return expectValue(await desk.operator.campaigns.create(draft)).campaignId;
   });
   const batches = await mapLimited(plan.batches, batchesAtOnce, async (it) => {
     const batch = await setUpBatch(desk, plan, it, campaignId);
     onBatch();
     return batch;
   }).finally(() => desk.known.save());
-  const { reserved } = await desk.operator.readCampaign(campaignId);
-  return { campaignId, budget: amount, reserved: reserved.amount, batches };
+  const { reserved } = expectValue(await desk.operator.campaigns.get(campaignId));
+  return { campaignId, budget: amount, reserved: reserved?.amount ?? 0, batches };
 }
 
-async function setUpBatch(desk: Desk, plan: CampaignPlan, batch: BatchPlan, campaignId: string): Promise<BatchView> {
+async function setUpBatch(desk: Desk, plan: CampaignPlan, batch: BatchPlan, campaignId: string): Promise<ManagedBatch> {
   const name = `${plan.name} / ${batch.name}`;
   const templateId = await known(desk.known, `template ${name}`, async () => {
-    return (await desk.operator.createTemplate(batch.template)).templateId;
+    return expectValue(await desk.operator.templates.create(batch.template)).templateId;
   });
   const batchId = await known(desk.known, `batch ${name}`, async () => {
-    const callers = desk.callerIds.map((callerId) => ({
-      callerId,
-      may: ["issue", "redeem", "reverse", "read"] as BatchDraft["callers"][number]["may"],
-    }));
-    const draft: BatchDraft = {
+    const may: Entitlement[] = ["issue", "redeem", "reverse", "read"];
+    const body: BatchBody = {
       campaignId,
       templateId,
       name: batch.name,
       stock: batch.stock,
       issueWindow: plan.window,
-      callers,
+      callers: desk.callerIds.map((callerId) => ({ callerId, may })),
       timeZone: batch.template.timeZone,
       ...(batch.shards !== undefined && { shards: batch.shards }),
     };
-    return (await desk.operator.createBatch(draft)).batchId;
+    return expectValue(await desk.operator.batches.create(body)).batchId;
   });
   return bringToIssuing(desk, batchId);
 }
@@ -99,11 +103,13 @@ const nextActions = {
   paused: ["resume", "operator"],
 } as const;
 
-async function bringToIssuing(desk: Desk, batchId: string): Promise<BatchView> {
-  let batch: Versioned<BatchView> = await desk.operator.readBatch(batchId);
-  while (batch.state in nextActions) {
+async function bringToIssuing(desk: Desk, batchId: string): Promise<ManagedBatch> {
+  let read = await desk.operator.batches.get(batchId);
+  let batch = expectValue(read);
+  while (read.ok && batch.state in nextActions) {
     const [action, who] = nextActions[batch.state as keyof typeof nextActions];
-    batch = await desk[who].act(batchId, action, batch.etag);
+    read = await desk[who].batches.act(batchId, action, read.etag ?? "");
+    batch = expectValue(read);
   }
   // A batch of an earlier run may have ended since; what it issued is still answered.
   return batch;
@@ -115,9 +121,4 @@ async function known(ids: KnownIds, name: string, create: () => Promise<string>)
   const id = await create();
   ids.set(name, id);
   return id;
-}
-
-/** Whether an error says that what a run remembers is not there: the data was thrown away since. */
-export function isForgotten(error: unknown): boolean {
-  return error instanceof OperatorsFailure && error.status === 404;
 }
