@@ -1,0 +1,30 @@
+import type { ManagementTransaction } from "@coupon/database/prisma";
+
+/** A change of what a batch holds of its campaign's budget, in minor units: more, or less where negative. */
+export interface ReservationChange {
+  campaignId: string;
+  batchId: string;
+  amount: number;
+  currency: string;
+  at: Date;
+}
+
+/**
+ * Reserves more of the budget, or gives some back, by one conditional update: concurrent approvals queue
+ * on the campaign's row and each sees what those before it have left. False, with nothing changed, where
+ * the budget does not cover it, or is in another currency.
+ */
+export async function changeReservation(tx: ManagementTransaction, change: ReservationChange): Promise<boolean> {
+  const amount = BigInt(change.amount);
+  // A sum beyond bigint would be an error: what is left is compared with what is asked, not the sum.
+  const covered = await tx.$executeRaw`
+    UPDATE management.campaign SET reserved = reserved + ${amount}
+    WHERE campaign_id = ${change.campaignId} AND currency = ${change.currency} AND ${amount} <= budget - reserved`;
+  if (covered !== 1) return false;
+  await tx.budgetReservation.upsert({
+    where: { batchId: change.batchId },
+    create: { batchId: change.batchId, campaignId: change.campaignId, amount, updatedAt: change.at },
+    update: { amount: { increment: amount }, updatedAt: change.at },
+  });
+  return true;
+}

@@ -1,0 +1,54 @@
+import { type Refusal, type RefusalCode, refusals } from "@coupon/domain";
+import { type Breaker, createBreaker } from "@coupon/service-kit";
+import type { Registry } from "prom-client";
+import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
+import { done, type Outcome, refused } from "./transact.ts";
+
+export interface DeactivatedCoupon {
+  couponId: string;
+  batchId: string;
+  state: "deactivated";
+}
+
+export interface IssuingCalls {
+  /**
+   * Deactivates a coupon where it lives. May be repeated. Refused: what issuing refuses, and
+   * `shard_recovering` where issuing can't be reached.
+   */
+  deactivateCoupon(couponId: string, reason: string): Promise<Outcome<DeactivatedCoupon>>;
+  close(): Promise<void>;
+}
+
+/** Issuing's internal API, behind a breaker. */
+export function createIssuingCalls(
+  http: InternalHttp,
+  options: { timeoutMs: number; registry: Registry },
+): IssuingCalls {
+  const deactivate = (couponId: string, reason: string) =>
+    http.request("POST", `/internal/v1/coupons/${couponId}/deactivate`, { reason });
+  const breaker: Breaker<[string, string], InternalAnswer> = createBreaker(deactivate, { name: "issuing", ...options });
+  return {
+    async deactivateCoupon(couponId, reason) {
+      const answer = await breaker.call(couponId, reason);
+      if (!answer.ok) {
+        return refused({ code: "shard_recovering", detail: "Issuing can't be reached; send the same request again." });
+      }
+      const { status, body } = answer.value;
+      return status === 200 ? done(body as DeactivatedCoupon) : refused(passOn(body));
+    },
+    async close() {
+      breaker.close();
+      await http.close();
+    },
+  };
+}
+
+/** Issuing's own refusal, if it is one of ours. */
+function passOn(body: unknown): Refusal {
+  const code = (body as { code?: unknown } | null)?.code;
+  if (typeof code !== "string" || !Object.hasOwn(refusals, code) || code === "token_invalid") {
+    throw new Error(`issuing refused with ${String(code)}`);
+  }
+  const detail = (body as { detail?: unknown }).detail;
+  return { code: code as RefusalCode, ...(typeof detail === "string" ? { detail } : {}) };
+}
