@@ -1,0 +1,238 @@
+import { randomBytes } from "node:crypto";
+import { createPool, type Pool } from "@coupon/database";
+import { createCouponIdCodec, parseCouponKeys } from "@coupon/domain";
+import {
+  checkTopics,
+  createEntryAppender,
+  createLogReader,
+  type EntryAppender,
+  type LogConfig,
+  type LogReader,
+} from "@coupon/events";
+import {
+  connectRedis,
+  createLeases,
+  createOrderGuard,
+  createShardCalls,
+  type RedisConnection,
+  type ShardCalls,
+} from "@coupon/redis";
+import {
+  createLogger,
+  createMetrics,
+  createSignatureVerifier,
+  drain,
+  type Logger,
+  listen,
+  type Metrics,
+  StartFailure,
+} from "@coupon/service-kit";
+import { buildApp, buildInternalApp, type Role } from "./app.ts";
+import type { IssuingConfig } from "./config.ts";
+import { Batches } from "./front/batches.ts";
+import { type CallerKey, Callers } from "./front/callers.ts";
+import { followDefinitions } from "./front/definitions.ts";
+import { Forwarder } from "./front/forwarder.ts";
+import { createLedgerReads } from "./front/ledger-reads.ts";
+import { Router } from "./front/router.ts";
+import { createIssuingMetrics } from "./metrics.ts";
+import { LeaseKeeper } from "./owner/leases.ts";
+import { Owner } from "./owner/owner.ts";
+import type { IssuingResources } from "./resources.ts";
+import { createRecoveryReads } from "./stores/postgres-recovery-reads.ts";
+
+/** What is closed at the end, last opened first; also when starting fails half-way. */
+type Closers = (() => Promise<unknown>)[];
+
+interface Basis {
+  config: IssuingConfig;
+  processId: string;
+  roles: ReadonlySet<Role>;
+  logger: Logger;
+  metrics: Metrics;
+  logConfig: LogConfig;
+  hashKey: Buffer;
+  batches: Batches;
+  callers: Callers;
+}
+
+interface Parts {
+  redis: RedisConnection;
+  calls: ShardCalls;
+  appender: EntryAppender;
+  reader: LogReader;
+  pool: Pool;
+}
+
+/** Constructs issuing, the only place that does, and starts it: the owner first, then the doors. */
+export async function startIssuing(config: IssuingConfig): Promise<{ close(): Promise<void> }> {
+  const closers: Closers = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const basis = createBasis(config);
+    const parts = await connectParts(basis, closers);
+    const { owner, leases, resources } = createWork(basis, parts, closers);
+    await followInto(basis, owner, closers);
+    await parts.reader.connect();
+    const doors = await openDoors(basis, owner, leases, resources);
+    return {
+      /** Hands partitions over first, while still serving as a front; then drains the doors. */
+      async close() {
+        doors.app.lifecycle.draining = true;
+        await leases.stop(config.REQUEST_DEADLINE_MS);
+        await drain(doors.app);
+        await owner.close();
+        await drain(doors.internal);
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function createBasis(config: IssuingConfig): Basis {
+  const processId = config.PROCESS_ID ?? `issuing-${process.pid}-${randomBytes(4).toString("hex")}`;
+  const logger = createLogger({ name: "issuing", level: config.LOG_LEVEL });
+  return {
+    config,
+    processId,
+    roles: new Set(config.ISSUING_ROLES.split(",") as Role[]),
+    logger,
+    metrics: createMetrics("issuing"),
+    hashKey: Buffer.from(config.HASH_KEY, "base64"),
+    batches: new Batches(),
+    callers: new Callers(),
+    logConfig: {
+      brokers: config.KAFKA_BROKERS.split(","),
+      topicPrefix: config.TOPIC_PREFIX,
+      partitions: config.PARTITIONS,
+      clientId: processId,
+      log: (level, message, fields) => logger[level](fields, message),
+    },
+  };
+}
+
+async function connectParts(
+  { config, logConfig, processId, hashKey, logger }: Basis,
+  closers: Closers,
+): Promise<Parts> {
+  const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger }).catch(
+    (error: Error) => {
+      throw new StartFailure(`${error.message}; start Redis or set REDIS_URL to one that runs.`);
+    },
+  );
+  closers.push(() => redis.close());
+  await checkTopics(logConfig).catch((error: Error) => {
+    throw new StartFailure(error.message);
+  });
+  const appender = createEntryAppender({ config: logConfig, source: `/issuing/${processId}` });
+  closers.push(() => appender.close());
+  await appender.connect();
+  const reader = createLogReader({ config: logConfig, groupId: `issuing-open-${processId}` });
+  closers.push(() => reader.close());
+  const pool = createPool({
+    databaseUrl: config.DATABASE_URL,
+    max: 4,
+    statementTimeoutMs: 30_000,
+    connectionTimeoutMs: 1_000,
+    applicationName: "issuing",
+  });
+  closers.push(() => pool.end());
+  return { redis, calls: createShardCalls({ redis, prefix: config.KEY_PREFIX, hashKey }), appender, reader, pool };
+}
+
+function createWork(basis: Basis, parts: Parts, closers: Closers) {
+  const { config, processId, logger, metrics, batches, callers, hashKey, roles } = basis;
+  const recovery = createRecoveryReads({ pool: parts.pool, calls: parts.calls, logger });
+  const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
+  const times = { deadlineMs: config.REQUEST_DEADLINE_MS, patienceMs: config.RECOVERY_PATIENCE_MS };
+  const owner: Owner = new Owner({
+    ...parts,
+    ...times,
+    recovery,
+    processId,
+    batches,
+    logger,
+    partitions: config.PARTITIONS,
+    appendTimeoutMs: config.APPEND_TIMEOUT_MS,
+    pendingMax: config.PENDING_MAX,
+    metrics: createIssuingMetrics(metrics.registry, {
+      partitionsServing: () => [...owner.serving()].length,
+      pending: () => owner.pending,
+    }),
+    belongsTo: (couponId, userId) => codec.verify(couponId, userId) !== null,
+    holdsLease: (partition) => leases.holds(partition),
+    ask: (operation) => router.submit(operation),
+  });
+  const leases: LeaseKeeper = new LeaseKeeper(
+    {
+      leases: createLeases({ redis: parts.redis, prefix: config.KEY_PREFIX }),
+      processId,
+      address: `${config.INTERNAL_HOST}:${config.INTERNAL_PORT}`,
+      partitions: config.PARTITIONS,
+      ttlMs: config.LEASE_TTL_MS,
+      logger,
+    },
+    roles.has("owner") ? owner : null,
+  );
+  const forwarder = new Forwarder({
+    internalToken: config.INTERNAL_TOKEN,
+    deadlineMs: config.REQUEST_DEADLINE_MS,
+    operationsMax: config.PENDING_MAX,
+  });
+  closers.push(() => forwarder.close());
+  const router: Router = new Router({
+    ...times,
+    owner: roles.has("owner") ? owner : null,
+    leases,
+    forwarder,
+    partitions: config.PARTITIONS,
+  });
+  const ledger = createLedgerReads({
+    ledgerUrl: config.LEDGER_URL,
+    internalToken: config.INTERNAL_TOKEN,
+    timeoutMs: config.REQUEST_DEADLINE_MS,
+    registry: metrics.registry,
+  });
+  closers.push(() => ledger.close());
+  const resources: IssuingResources = {
+    batches,
+    callers,
+    codec,
+    hashKey,
+    router,
+    ledger,
+    recovery,
+    orders: createOrderGuard({ redis: parts.redis, prefix: config.KEY_PREFIX }),
+    verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
+  };
+  return { owner, leases, resources };
+}
+
+async function followInto({ logConfig, config, batches, callers, logger }: Basis, owner: Owner, closers: Closers) {
+  const definitions = await followDefinitions({
+    config: logConfig,
+    callerSecretsKey: Buffer.from(config.CALLER_SECRETS_KEY, "base64"),
+    batches,
+    callers,
+    onBatch: (batch) => owner.batchChanged(batch),
+    logger,
+  });
+  closers.push(() => definitions.close());
+}
+
+async function openDoors(basis: Basis, owner: Owner, leases: LeaseKeeper, resources: IssuingResources) {
+  const { config, logger, metrics, roles } = basis;
+  const options = { logger, ready: () => true };
+  const app = buildApp(resources, { ...options, metrics }, roles);
+  const internalMetrics = createMetrics("issuing-internal");
+  const internal = buildInternalApp(resources, owner, config.INTERNAL_TOKEN, { ...options, metrics: internalMetrics });
+  await listen(internal, { host: config.HOST, port: config.INTERNAL_PORT });
+  await leases.start();
+  await listen(app, { host: config.HOST, port: config.PORT, reusePort: true });
+  return { app, internal };
+}

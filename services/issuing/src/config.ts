@@ -1,0 +1,39 @@
+import { loadConfig } from "@coupon/service-kit";
+import { type Static, Type } from "typebox";
+
+const schema = Type.Object({
+  HOST: Type.String({ default: "127.0.0.1" }),
+  PORT: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  INTERNAL_PORT: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  /** Host under which other processes of ours reach INTERNAL_PORT. */
+  INTERNAL_HOST: Type.String({ default: "127.0.0.1" }),
+  INTERNAL_TOKEN: Type.String({ minLength: 16 }),
+  PROCESS_ID: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" })),
+  ISSUING_ROLES: Type.String({
+    default: "claims,orders,owner",
+    pattern: "^(claims|orders|owner)(,(claims|orders|owner))*$",
+  }),
+  REDIS_URL: Type.String(),
+  REDIS_CLUSTER: Type.Boolean({ default: false }),
+  KEY_PREFIX: Type.String({ default: "coupon", pattern: "^[a-z0-9._-]{1,32}$" }),
+  KAFKA_BROKERS: Type.String({ minLength: 1 }),
+  TOPIC_PREFIX: Type.String({ default: "coupon." }),
+  PARTITIONS: Type.Integer({ default: 12, minimum: 1, maximum: 1_000 }),
+  DATABASE_URL: Type.String(),
+  LEDGER_URL: Type.String(),
+  COUPON_KEYS: Type.String(),
+  HASH_KEY: Type.String({ minLength: 40 }),
+  CALLER_SECRETS_KEY: Type.String({ minLength: 40 }),
+  LEASE_TTL_MS: Type.Integer({ default: 1_500, minimum: 200, maximum: 60_000 }),
+  REQUEST_DEADLINE_MS: Type.Integer({ default: 5_000, minimum: 100, maximum: 60_000 }),
+  /** How long an operation waits for a recovering shard before it is told so. */
+  RECOVERY_PATIENCE_MS: Type.Integer({ default: 1_000, minimum: 0, maximum: 60_000 }),
+  APPEND_TIMEOUT_MS: Type.Integer({ default: 2_000, minimum: 100, maximum: 60_000 }),
+  PENDING_MAX: Type.Integer({ default: 50_000, minimum: 1, maximum: 1_000_000 }),
+  LOG_LEVEL: Type.String({ default: "warn" }),
+});
+
+export type IssuingConfig = Static<typeof schema>;
+
+/** @throws ConfigInvalid with one sentence that says which setting is wrong */
+export const readConfig = (env: NodeJS.ProcessEnv): IssuingConfig => loadConfig(schema, env);

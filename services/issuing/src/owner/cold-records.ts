@@ -1,0 +1,69 @@
+import type { CouponRecord } from "@coupon/redis";
+import type { Operation } from "./operation.ts";
+import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
+import type { Pending } from "./pending.ts";
+
+type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | "reverse" }>;
+
+/**
+ * Loads the records of coupons that are no longer warm. The ledger must have applied everything up to the
+ * shard's last entry first; where it does not get there in time, the operations are told `ledger_behind`.
+ */
+export class ColdRecords {
+  readonly #owner: OwnerContext;
+
+  constructor(owner: OwnerContext) {
+    this.#owner = owner;
+  }
+
+  load(turn: ShardTurn, pendings: Pending[]): void {
+    this.#load(turn, pendings).catch((error: unknown) => {
+      this.#owner.resources.logger.warn({ because: (error as Error).message }, "cold records could not be loaded");
+      for (const pending of pendings) pending.fail({ kind: "ledger_behind" });
+    });
+  }
+
+  async #load(turn: ShardTurn, pendings: Pending[]): Promise<void> {
+    const { partition, shard } = turn;
+    const fresh = pendings.filter((pending) => !pending.warmed);
+    for (const pending of pendings) if (pending.warmed) answerUnknownCoupon(turn, pending);
+    const serials = [...new Set(fresh.map(({ operation }) => (operation as CouponOperation).request.serial))];
+    if (serials.length === 0) return;
+    const within = this.#owner.resources.patienceMs;
+    const known = await this.#owner.resources.recovery.records(shard.address, serials, shard.durable, within);
+    const records = known?.filter(({ record }) => hasHistory(record)) ?? [];
+    if (known === null) {
+      for (const pending of fresh) pending.fail({ kind: "ledger_behind" });
+      return;
+    }
+    for (const pending of fresh) pending.warmed = true;
+    const current = partition.shard(shard.address) ?? shard;
+    current.jobs.push(async () => {
+      try {
+        if (records.length > 0) {
+          const expect = current.expectation(partition.epoch);
+          const result = await this.#owner.resources.calls.warm(current.address, expect, records);
+          if (result.kind === "mismatch") throw new Mismatch(current, result.found);
+        }
+      } finally {
+        current.putBack(fresh);
+      }
+    });
+    this.#owner.pump(partition, current);
+  }
+}
+
+/** A coupon that nothing has happened to since it was issued needs no record. */
+function hasHistory(record: CouponRecord): boolean {
+  return record.state !== "effective" || record.redemptions.length > 0 || record.released.length > 0;
+}
+
+/** Not in Redis and not in the ledger: nothing has ever happened to the coupon. */
+function answerUnknownCoupon({ partition, shard }: ShardTurn, pending: Pending): void {
+  pending.done({
+    kind: "done",
+    outcome: { kind: "refused", code: pending.operation.op === "reverse" ? "order_not_found" : "coupon_not_found" },
+    atMs: 0,
+    place: { partition: partition.id, offset: shard.durableOffset },
+  });
+}

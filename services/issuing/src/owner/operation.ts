@@ -1,0 +1,67 @@
+import type {
+  ClaimOutcome,
+  ClaimRequest,
+  DeactivateOutcome,
+  DeactivateRequest,
+  LockOutcome,
+  LockRequest,
+  RedeemOutcome,
+  RedeemRequest,
+  ReleaseOutcome,
+  ReleaseRequest,
+} from "@coupon/redis";
+import type { ReversalAsk, ReversalOutcome } from "./reversal.ts";
+
+/** An empty shard's wish for stock; `credited` is the last transfer from this source that it has. */
+export interface DebitAsk {
+  target: number;
+  amount: number;
+  credited: number;
+}
+
+/** What a front asks of the owner of a shard. Plain JSON, for it may travel to another process. */
+export type Operation =
+  | { op: "claim"; batch: number; shard: number; request: ClaimRequest }
+  | { op: "lock"; batch: number; shard: number; request: LockRequest }
+  | { op: "redeem"; batch: number; shard: number; request: RedeemRequest }
+  | { op: "release"; batch: number; shard: number; request: ReleaseRequest }
+  | { op: "reverse"; batch: number; shard: number; request: ReversalAsk }
+  | { op: "deactivate"; batch: number; shard: number; request: DeactivateRequest }
+  | { op: "debit"; batch: number; shard: number; request: DebitAsk };
+
+export type OperationName = Operation["op"];
+
+export interface OutcomeOf {
+  /** A replay with `first` answers the request that issued the coupon, across an opening. */
+  claim: (ClaimOutcome & { first?: true }) | { kind: "stock_in_transfer" };
+  lock: LockOutcome;
+  redeem: RedeemOutcome;
+  release: ReleaseOutcome;
+  reverse: ReversalOutcome;
+  deactivate: DeactivateOutcome;
+  debit: { amount: number; transfer: number; issued: number };
+}
+
+/** Why an owner gave no outcome. After `unknown` the operation may have happened or not. */
+export type NoOutcome =
+  | { kind: "not_owner" }
+  | { kind: "recovering" }
+  | { kind: "overloaded" }
+  | { kind: "ledger_behind" }
+  | { kind: "unknown"; because: "log_unavailable" | "deadline_exceeded" };
+
+/** The entry's place in the log that an outcome rests on. */
+export interface LogPlace {
+  partition: number;
+  offset: number;
+}
+
+export interface Done<Name extends OperationName = OperationName> {
+  kind: "done";
+  outcome: OutcomeOf[Name];
+  /** The script's time. */
+  atMs: number;
+  place: LogPlace;
+}
+
+export type Answer<Name extends OperationName = OperationName> = Done<Name> | NoOutcome;

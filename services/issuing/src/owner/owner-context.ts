@@ -1,0 +1,49 @@
+import type { EntryKind } from "@coupon/domain";
+import type { Logger } from "@coupon/service-kit";
+import type { IssuingMetrics } from "../metrics.ts";
+import type { BatchDirectory } from "./batch-directory.ts";
+import type { OpenResources } from "./open.ts";
+import type { Answer, Operation } from "./operation.ts";
+import type { Partition } from "./partition.ts";
+import type { BelongsTo } from "./reversal.ts";
+import type { Shard } from "./shard.ts";
+
+/** What the owner works with. */
+export interface OwnerResources extends OpenResources {
+  batches: BatchDirectory;
+  partitions: number;
+  metrics: IssuingMetrics;
+  logger: Logger;
+  deadlineMs: number;
+  /** How long an operation may wait for a shard that is recovering before it is told so. */
+  patienceMs: number;
+  pendingMax: number;
+  /** Whether this process still has the partition's lease; it must not open what another has taken. */
+  holdsLease(partition: number): Promise<boolean>;
+  belongsTo: BelongsTo;
+  /** Asks the owner of another shard, wherever it is. */
+  ask(operation: Operation): Promise<Answer>;
+}
+
+/** A shard while a script call is made on it. */
+export interface ShardTurn {
+  partition: Partition;
+  shard: Shard;
+}
+
+/** What the parts of the owner need of it: rules, cold records and transfers make script calls of their own. */
+export interface OwnerContext {
+  readonly resources: OwnerResources;
+  /** Starts the shard's next script call, where it is free for one. */
+  pump(partition: Partition, shard: Shard): void;
+  /** Takes over what a script call did: its entry goes out. */
+  applied(turn: ShardTurn, result: { number: number; entry: string | null }, kind: EntryKind): void;
+}
+
+/** Redis does not have the epoch or number that this process expects. */
+export class Mismatch extends Error {
+  constructor(shard: Shard, found: { epoch: number; number: number } | null) {
+    const has = found === null ? "nothing" : `epoch ${found.epoch}, entry ${found.number}`;
+    super(`Redis has ${has} of shard ${shard.key} where entry ${shard.number} was expected`);
+  }
+}

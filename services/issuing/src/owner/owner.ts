@@ -1,0 +1,351 @@
+import { type EntryKind, partitionOf } from "@coupon/domain";
+import { RedisUnavailable, type ShardAddress } from "@coupon/redis";
+import { applyBatch, batchMax, entryKind } from "./apply.ts";
+import { ColdRecords } from "./cold-records.ts";
+import { type OpenedShard, openPartition } from "./open.ts";
+import type { Answer, Done, NoOutcome, Operation } from "./operation.ts";
+import { Mismatch, type OwnerContext, type OwnerResources, type ShardTurn } from "./owner-context.ts";
+import { Partition } from "./partition.ts";
+import { Pending } from "./pending.ts";
+import { rebuildShard } from "./rebuild.ts";
+import { RulesInForce } from "./rules.ts";
+import { Sender } from "./sender.ts";
+import { Shard } from "./shard.ts";
+import { StockTransfers } from "./stock-transfers.ts";
+
+const SWEEP_MS = 50;
+const REOPEN_DELAY_MS_MIN = 50;
+const REOPEN_DELAY_MS_MAX = 2_000;
+
+/**
+ * The owner of the shards in this process's partitions. Read this file first: `submit` queues an operation,
+ * `#pump` applies a micro-batch by one script call, the sender makes its entry durable, the shard answers.
+ */
+export class Owner implements OwnerContext {
+  readonly resources: OwnerResources;
+  readonly sender: Sender;
+  readonly #partitions = new Map<number, Partition>();
+  readonly #cold: ColdRecords;
+  readonly #rules: RulesInForce;
+  readonly #transfers: StockTransfers;
+  readonly #sweep: NodeJS.Timeout;
+  readonly #closed = new AbortController();
+  #pending = 0;
+
+  constructor(resources: OwnerResources) {
+    this.resources = resources;
+    this.sender = new Sender(resources.appender, resources.appendTimeoutMs, {
+      handedOver: (partition, shard) => this.pump(partition, shard),
+      suspect: (partition, because) => this.reopen(partition, because),
+      sent: (entries, seconds) => resources.metrics.sent(entries, seconds),
+    });
+    this.#cold = new ColdRecords(this);
+    this.#rules = new RulesInForce(this);
+    this.#transfers = new StockTransfers(this);
+    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  partitionIds(): number[] {
+    return [...this.#partitions.keys()];
+  }
+
+  serving(): Iterable<Partition> {
+    return [...this.#partitions.values()].filter(({ phase }) => phase === "serving");
+  }
+
+  /** Whether this process has the shard's partition, be it serving or opening. */
+  has(partition: number): boolean {
+    const phase = this.#partitions.get(partition)?.phase;
+    return phase === "serving" || phase === "opening";
+  }
+
+  /** Asks a shard of this process. Always answers: within the deadline, or with `unknown`. */
+  submit(operation: Operation): Promise<Answer> {
+    const partition = this.#partitions.get(partitionOf(operation.batch, operation.shard, this.resources.partitions));
+    if (partition === undefined || partition.phase === "draining" || partition.phase === "closed") {
+      return Promise.resolve({ kind: "not_owner" });
+    }
+    if (this.#pending >= this.resources.pendingMax) return Promise.resolve({ kind: "overloaded" });
+    const shard = partition.shards.get(`${operation.batch}.${operation.shard}`);
+    if (shard === undefined) return Promise.resolve({ kind: "recovering" });
+    this.#pending += 1;
+    return new Promise((resolve) => {
+      const pending = new Pending(operation, performance.now(), (answer) => {
+        this.#pending -= 1;
+        resolve(answer);
+      });
+      shard.enqueue(pending);
+      this.pump(partition, shard);
+    });
+  }
+
+  /** Becomes the owner of a partition: opens it, for as long as it takes or until it is given up. */
+  take(id: number): void {
+    if (this.#partitions.has(id)) return;
+    const partition = new Partition(id);
+    this.#partitions.set(id, partition);
+    void this.#openUntilServing(partition);
+  }
+
+  /** Hands a partition over: finishes what is under way, bounded in time, and answers nothing more. */
+  async giveUp(id: number, withinMs: number): Promise<void> {
+    const partition = this.#partitions.get(id);
+    if (partition === undefined) return;
+    const wasServing = partition.phase === "serving";
+    partition.phase = "draining";
+    const until = performance.now() + withinMs;
+    while (wasServing && !partition.idle && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    partition.phase = "closed";
+    partition.generation += 1;
+    this.#partitions.delete(id);
+    for (const shard of partition.shards.values()) {
+      for (const pending of shard.takeUnanswered()) pending.fail({ kind: "not_owner" });
+    }
+  }
+
+  /** The operators changed a batch: its rules enter every shard of it that is here. */
+  batchChanged(batch: number): void {
+    for (const address of this.resources.batches.shardsOf(batch)) {
+      const partition = this.#partitions.get(partitionOf(address.batch, address.shard, this.resources.partitions));
+      if (partition?.phase !== "serving") continue;
+      this.#adoptNew(partition, address);
+      const shard = partition.shard(address);
+      if (shard !== undefined) this.#rules.enforce(partition, shard);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.partitionIds().map((id) => this.giveUp(id, this.resources.deadlineMs)));
+    this.#closed.abort();
+    clearInterval(this.#sweep);
+    this.#rules.close();
+  }
+
+  /** Starts the shard's next script call, where it is free for one. */
+  pump(partition: Partition, shard: Shard): void {
+    if (partition.phase !== "serving" || shard.recovering || shard.running || shard.unsent > 0) return;
+    const job = shard.jobs.shift();
+    const turn = job ?? this.#microBatch(partition, shard);
+    if (turn === null) return;
+    shard.running = true;
+    const { generation } = partition;
+    turn().then(
+      () => this.#turnEnded(partition, shard),
+      (error: unknown) => {
+        shard.running = false;
+        this.#turnFailed(partition, generation, error);
+      },
+    );
+  }
+
+  /** Takes over what a script call did: the entry goes out, and answers wait until it is durable. */
+  applied({ partition, shard }: ShardTurn, result: { number: number; entry: string | null }, kind: EntryKind): void {
+    shard.number = result.number;
+    if (result.entry !== null) {
+      this.sender.enqueue(partition, { shard, number: result.number, kind, text: result.entry });
+    }
+  }
+
+  /** Opens a partition again: what it had promised nobody is asked again when it serves. */
+  reopen(partition: Partition, because: string): void {
+    if (partition.phase !== "serving") return;
+    this.resources.logger.warn({ partition: partition.id, because }, "partition is opened again");
+    this.resources.metrics.reopened();
+    partition.phase = "opening";
+    partition.generation += 1;
+    partition.dropOutgoing();
+    void this.#openUntilServing(partition);
+  }
+
+  #microBatch(partition: Partition, shard: Shard): (() => Promise<void>) | null {
+    const taken = shard.take(batchMax);
+    if (taken === null) return null;
+    const { name, pendings } = taken;
+    return async () => {
+      const { generation } = partition;
+      for (const pending of pendings) pending.attempted = true;
+      const days = name === "claim" ? this.resources.batches.dayStarts(shard.address.batch, Date.now()) : [];
+      try {
+        const result = await applyBatch(
+          this.resources.calls,
+          shard,
+          partition.epoch,
+          name,
+          pendings,
+          days,
+          this.resources.belongsTo,
+        );
+        if (result.kind === "mismatch") throw new Mismatch(shard, result.found);
+        if (partition.generation !== generation) return shard.putBack(pendings);
+        this.resources.metrics.batch(name, pendings.length);
+        this.applied({ partition, shard }, result, entryKind[name]);
+        this.#answer({ partition, shard }, pendings, result);
+      } catch (error) {
+        shard.putBack(pendings);
+        throw error;
+      }
+    };
+  }
+
+  #answer(
+    turn: ShardTurn,
+    pendings: Pending[],
+    result: {
+      number: number;
+      atMs: number;
+      outcomes: ({ kind: string } | { amount: number; transfer: number; issued: number })[];
+    },
+  ): void {
+    const answered: Pending[] = [];
+    const answers: Omit<Done, "place">[] = [];
+    const cold: Pending[] = [];
+    const again: Pending[] = [];
+    const outOfStock: Pending[] = [];
+    for (let i = 0; i < pendings.length; i += 1) {
+      const pending = pendings[i] as Pending;
+      const outcome = result.outcomes[i] as Done["outcome"];
+      const kind = "kind" in outcome ? outcome.kind : "";
+      if (kind === "cold") cold.push(pending);
+      else if (kind === "again") again.push(pending);
+      else if (kind === "stock_exhausted" && !this.#transfers.isExhausted(turn.shard)) outOfStock.push(pending);
+      else {
+        answered.push(pending);
+        answers.push({ kind: "done", outcome: firstAnswer(pending, outcome), atMs: result.atMs });
+      }
+    }
+    turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
+    if (again.length > 0) turn.shard.putBack(again);
+    if (cold.length > 0) this.#cold.load(turn, cold);
+    if (outOfStock.length > 0) this.#transfers.refill(turn, outOfStock);
+  }
+
+  #turnEnded(partition: Partition, shard: Shard): void {
+    shard.running = false;
+    this.pump(partition, shard);
+  }
+
+  #turnFailed(partition: Partition, generation: number, error: unknown): void {
+    const expected = error instanceof Mismatch || error instanceof RedisUnavailable;
+    if (!expected) this.resources.logger.error({ err: error, partition: partition.id }, "a script call failed");
+    if (partition.generation === generation) this.reopen(partition, (error as Error).message);
+  }
+
+  async #openUntilServing(partition: Partition): Promise<void> {
+    const { generation } = partition;
+    const startedAt = performance.now();
+    let delayMs = REOPEN_DELAY_MS_MIN;
+    while (partition.generation === generation && partition.phase === "opening") {
+      try {
+        // A script call of before may still be on its way; its answer must not meet the new state.
+        while ([...partition.shards.values()].some(({ running }) => running)) await pause(2, this.#closed.signal);
+        if (!(await this.resources.holdsLease(partition.id))) return void this.giveUp(partition.id, 0);
+        await this.#open(partition, generation);
+        this.resources.metrics.opened((performance.now() - startedAt) / 1000);
+      } catch (error) {
+        this.resources.logger.warn({ partition: partition.id, because: (error as Error).message }, "opening failed");
+        await pause(delayMs, this.#closed.signal);
+        delayMs = Math.min(delayMs * 2, REOPEN_DELAY_MS_MAX);
+      }
+    }
+  }
+
+  async #open(partition: Partition, generation: number): Promise<void> {
+    const opened = await this.sender.alone(() =>
+      openPartition(this.resources, partition.id, this.#shardsIn(partition)),
+    );
+    if (partition.generation !== generation || partition.phase !== "opening") return;
+    partition.epoch = opened.epoch;
+    partition.lastOffset = opened.lastOffset;
+    for (const one of opened.shards) this.#adopt(partition, one);
+    partition.phase = "serving";
+    // Batches may have been published while it was opened.
+    for (const address of this.#shardsIn(partition)) this.#adoptNew(partition, address);
+    for (const shard of partition.shards.values()) {
+      if (shard.recovering) void this.#rebuild(partition, shard);
+      else this.#rules.enforce(partition, shard);
+      this.pump(partition, shard);
+    }
+  }
+
+  #shardsIn(partition: Partition): ShardAddress[] {
+    const { batches, partitions } = this.resources;
+    return batches.shards().filter(({ batch, shard }) => partitionOf(batch, shard, partitions) === partition.id);
+  }
+
+  /** Makes the shard as the opening found it, and asks anew what had no answer. */
+  #adopt(partition: Partition, found: OpenedShard): void {
+    const before = partition.shard(found.address);
+    const shard = new Shard(found.address, found);
+    shard.recovering = found.rebuild;
+    if (before !== undefined) shard.putBack(before.takeUnanswered());
+    partition.shards.set(shard.key, shard);
+  }
+
+  /** A shard of a batch that was published after the opening begins empty, under the same epoch. */
+  #adoptNew(partition: Partition, address: ShardAddress): void {
+    if (partition.shard(address) !== undefined) return;
+    const shard = new Shard(address, { number: 0, durableOffset: -1, rulesVersion: 0 });
+    shard.jobs.push(async () => {
+      const opened = await this.resources.calls.open(address, null, partition.epoch);
+      if (!opened) throw new Mismatch(shard, null);
+    });
+    partition.shards.set(shard.key, shard);
+    this.#rules.enforce(partition, shard);
+    this.pump(partition, shard);
+  }
+
+  async #rebuild(partition: Partition, shard: Shard): Promise<void> {
+    const { generation } = partition;
+    const rebuilt = await rebuildShard(this.resources, partition, shard, () => partition.generation === generation);
+    if (!rebuilt || partition.generation !== generation) return;
+    shard.recovering = false;
+    this.#rules.enforce(partition, shard);
+    this.pump(partition, shard);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    const { deadlineMs, patienceMs } = this.resources;
+    for (const partition of this.#partitions.values()) {
+      for (const shard of partition.shards.values()) {
+        if (shard.queued === 0 && shard.idle) continue;
+        shard.expire(now - deadlineMs, (pending) => lateAnswer(pending, partition));
+        const waits = partition.phase === "opening" || shard.recovering;
+        if (waits) shard.expireUnattempted(now - patienceMs, { kind: "recovering" });
+      }
+    }
+  }
+}
+
+function lateAnswer(pending: Pending, partition: Partition): NoOutcome {
+  if (!pending.attempted) return partition.phase === "serving" ? { kind: "overloaded" } : { kind: "recovering" };
+  return { kind: "unknown", because: partition.phase === "serving" ? "deadline_exceeded" : "log_unavailable" };
+}
+
+/** A claim that this very request issued before its partition reopened comes back as a replay; it is the first answer. */
+function firstAnswer(pending: Pending, outcome: Done["outcome"]): Done["outcome"] {
+  if (!("kind" in outcome)) return outcome;
+  if (outcome.kind === "issued") pending.issuedSerial = outcome.serial;
+  const isFirst = outcome.kind === "replayed" && outcome.serial === pending.issuedSerial;
+  return isFirst ? { ...outcome, first: true } : outcome;
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

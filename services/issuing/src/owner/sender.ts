@@ -1,0 +1,122 @@
+import { type EntryAppender, LogUnavailable, type PartitionAppend } from "@coupon/events";
+import type { OutgoingEntry, Partition } from "./partition.ts";
+import type { Shard } from "./shard.ts";
+
+/** A record batch must stay below the topic's max.message.bytes (1 MiB). */
+const PARTITION_BYTES_MAX = 768 * 1024;
+
+export interface SenderHooks {
+  /** A shard's entries have been handed to a send: its next script call may start. */
+  handedOver(partition: Partition, shard: Shard): void;
+  /** The partition can't be trusted any more: it has to be opened again. */
+  suspect(partition: Partition, because: string): void;
+  sent(entries: number, seconds: number): void;
+}
+
+/**
+ * Sends the entries of every partition of this process: one produce in flight, carrying all partitions in
+ * number order. An entry counts once its offset is the one right after the partition's last, for then nobody
+ * has written since our marker; otherwise, or on a failure, nothing is answered and the partition reopens.
+ */
+export class Sender {
+  readonly #appender: EntryAppender;
+  readonly #timeoutMs: number;
+  readonly #hooks: SenderHooks;
+  readonly #ready = new Set<Partition>();
+  #inFlight: Promise<void> | null = null;
+
+  constructor(appender: EntryAppender, timeoutMs: number, hooks: SenderHooks) {
+    this.#appender = appender;
+    this.#timeoutMs = timeoutMs;
+    this.#hooks = hooks;
+  }
+
+  enqueue(partition: Partition, entry: OutgoingEntry): void {
+    partition.send(entry);
+    this.#ready.add(partition);
+    this.#inFlight ??= this.#run();
+  }
+
+  /** Runs `work`, which may produce, while nothing is in flight. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#inFlight !== null) await this.#inFlight;
+    const done = work();
+    this.#inFlight = done.then(
+      () => this.#next(),
+      () => this.#next(),
+    );
+    return done;
+  }
+
+  async #run(): Promise<void> {
+    // Entries that other shards write in this turn of the event loop travel along.
+    await Promise.resolve();
+    await this.#sendOnce();
+    this.#next();
+  }
+
+  #next(): void {
+    this.#inFlight = this.#ready.size > 0 ? this.#run() : null;
+  }
+
+  async #sendOnce(): Promise<void> {
+    const load = this.#takeLoad();
+    if (load.length === 0) return;
+    const startedAt = performance.now();
+    try {
+      const offsets = await this.#appender.append(load.map(toAppend), this.#timeoutMs);
+      const bases = new Map(offsets.map(({ partition, baseOffset }) => [partition, baseOffset]));
+      for (const item of load) this.#acknowledge(item, bases.get(item.partition.id));
+      this.#hooks.sent(load.length, (performance.now() - startedAt) / 1000);
+    } catch (error) {
+      const because = error instanceof LogUnavailable ? error.message : `sending failed unexpectedly: ${error}`;
+      for (const { partition, generation } of load) {
+        if (partition.generation === generation) this.#hooks.suspect(partition, because);
+      }
+    }
+  }
+
+  #takeLoad(): Load[] {
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    const load: Load[] = [];
+    for (const partition of ready) {
+      if (partition.phase !== "serving" && partition.phase !== "draining") continue;
+      const entries = partition.takeOutgoing(PARTITION_BYTES_MAX);
+      if (partition.hasOutgoing) this.#ready.add(partition);
+      if (entries.length > 0)
+        load.push({ partition, generation: partition.generation, epoch: partition.epoch, entries });
+    }
+    for (const { partition, entries } of load) {
+      for (const { shard } of entries) this.#hooks.handedOver(partition, shard);
+    }
+    return load;
+  }
+
+  #acknowledge({ partition, generation, entries }: Load, baseOffset: number | undefined): void {
+    if (partition.generation !== generation) return;
+    if (baseOffset !== partition.lastOffset + 1) {
+      this.#hooks.suspect(partition, `the log gave offset ${baseOffset} where ${partition.lastOffset + 1} was due`);
+      return;
+    }
+    partition.lastOffset = baseOffset + entries.length - 1;
+    entries.forEach(({ shard, number }, index) => {
+      shard.becameDurable(number, baseOffset + index, partition.id);
+    });
+  }
+}
+
+interface Load {
+  partition: Partition;
+  generation: number;
+  epoch: number;
+  entries: OutgoingEntry[];
+}
+
+function toAppend({ partition, epoch, entries }: Load): PartitionAppend {
+  return {
+    partition: partition.id,
+    epoch,
+    entries: entries.map(({ shard, number, kind, text }) => ({ ...shard.address, number, kind, text })),
+  };
+}

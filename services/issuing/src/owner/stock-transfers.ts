@@ -1,0 +1,114 @@
+import type { Answer } from "./operation.ts";
+import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
+import type { Pending } from "./pending.ts";
+import type { Shard } from "./shard.ts";
+
+/** An empty shard asks for this much at least, so that a crowd at its door does not ask for each coupon. */
+const AMOUNT_MIN = 32;
+
+/**
+ * Stock moves between the shards of a batch by a debit entry of the source first and a credit entry of the
+ * target only once the debit is durable. Transfers of a (source, target) pair are numbered: a debit that was
+ * never credited is handed out again instead of a new one, and a credit is applied once. "Sold out" is said
+ * only when the durable issues of all shards add up to the batch's stock; until then "not now".
+ */
+export class StockTransfers {
+  readonly #owner: OwnerContext;
+  readonly #waiting = new Map<string, Pending[]>();
+
+  constructor(owner: OwnerContext) {
+    this.#owner = owner;
+  }
+
+  isExhausted(shard: Shard): boolean {
+    if (this.#owner.resources.batches.shardsOf(shard.address.batch).length <= 1) return true;
+    return shard.rulesVersion > 0 && shard.exhaustedAtVersion === shard.rulesVersion;
+  }
+
+  /** Gets stock for claims that found their shard empty, and asks the shard again; or tells them why not. */
+  refill(turn: ShardTurn, pendings: Pending[]): void {
+    const { key } = turn.shard;
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) {
+      waiting.push(...pendings);
+      return;
+    }
+    this.#waiting.set(key, pendings);
+    this.#refill(turn)
+      .catch((error: unknown) => {
+        this.#owner.resources.logger.warn({ because: (error as Error).message, shard: key }, "no stock could be moved");
+        return "not_now" as const;
+      })
+      .then((result) => this.#finish(turn, result));
+  }
+
+  #finish({ partition, shard }: ShardTurn, result: "moved" | "exhausted" | "not_now"): void {
+    const pendings = this.#waiting.get(shard.key) ?? [];
+    this.#waiting.delete(shard.key);
+    if (result === "not_now") {
+      const place = { partition: partition.id, offset: shard.durableOffset };
+      for (const pending of pendings)
+        pending.done({ kind: "done", outcome: { kind: "stock_in_transfer" }, atMs: 0, place });
+      return;
+    }
+    const current = partition.shard(shard.address) ?? shard;
+    if (result === "exhausted") current.exhaustedAtVersion = current.rulesVersion;
+    current.putBack(pendings);
+    this.#owner.pump(partition, current);
+  }
+
+  async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
+    const { shard } = turn;
+    const { batches, calls } = this.#owner.resources;
+    const { batch, shard: target } = shard.address;
+    const credited = await calls.readCredits(shard.address);
+    const siblings = batches.shardsOf(batch).filter(({ shard: index }) => index !== target);
+    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(shard.key)?.length ?? 0);
+    const [own] = await calls.readHeaders([shard.address]);
+    let issued = own?.nextSerial ?? 0;
+    let certain = own !== null;
+    for (let i = 0; i < siblings.length; i += 1) {
+      // Neighbours begin with themselves, so that empty shards don't all ask the same one.
+      const source = siblings[(i + target) % siblings.length]?.shard ?? 0;
+      const answer = await this.#owner.resources.ask({
+        op: "debit",
+        batch,
+        shard: source,
+        request: { target, amount, credited: credited.get(source) ?? 0 },
+      });
+      const debit = debited(answer);
+      if (debit === null) certain = false;
+      else if (debit.amount > 0) {
+        await this.#credit(turn, source, debit);
+        return "moved";
+      } else issued += debit.issued;
+    }
+    const total = batches.stockOf(batch);
+    return certain && issued >= total ? "exhausted" : "not_now";
+  }
+
+  #credit({ partition, shard }: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {
+    const { generation } = partition;
+    return new Promise((resolve, reject) => {
+      shard.jobs.push(async () => {
+        if (partition.generation !== generation) return reject(new Error("the partition was opened again"));
+        const expect = shard.expectation(partition.epoch);
+        const { calls } = this.#owner.resources;
+        const result = await calls.credit(shard.address, expect, source, debit.amount, debit.transfer);
+        if (result.kind === "mismatch") {
+          const mismatch = new Mismatch(shard, result.found);
+          reject(mismatch);
+          throw mismatch;
+        }
+        if (partition.generation === generation) this.#owner.applied({ partition, shard }, result, "credit");
+        resolve();
+      });
+      this.#owner.pump(partition, shard);
+    });
+  }
+}
+
+function debited(answer: Answer): { amount: number; transfer: number; issued: number } | null {
+  if (answer.kind !== "done" || !("transfer" in answer.outcome)) return null;
+  return answer.outcome;
+}

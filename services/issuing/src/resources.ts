@@ -1,0 +1,21 @@
+import type { CouponIdCodec } from "@coupon/domain";
+import type { OrderGuard } from "@coupon/redis";
+import type { SignatureVerifier } from "@coupon/service-kit";
+import type { Batches } from "./front/batches.ts";
+import type { CallerKey, Callers } from "./front/callers.ts";
+import type { LedgerReads } from "./front/ledger-reads.ts";
+import type { Router } from "./front/router.ts";
+import type { RecoveryReads } from "./stores/recovery-reads.ts";
+
+/** What routes and use cases work with; made in `compose.ts`. */
+export interface IssuingResources {
+  batches: Batches;
+  callers: Callers;
+  codec: CouponIdCodec;
+  hashKey: Buffer;
+  router: Router;
+  ledger: LedgerReads;
+  orders: OrderGuard;
+  recovery: RecoveryReads;
+  verifier: SignatureVerifier<CallerKey>;
+}

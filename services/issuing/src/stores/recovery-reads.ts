@@ -1,0 +1,30 @@
+import type { CouponRecord, ImageCoupon, ShardAddress, ShardImage } from "@coupon/redis";
+
+/** Where to read a partition's log from, and what counted before that place. */
+export interface LogBase {
+  position: number;
+  /** Offset of the last marker before `position`; -1 where there is none or it is not known. */
+  epoch: number;
+  shards: { address: ShardAddress; number: number; hash: string | null }[];
+}
+
+/** A shard as PostgreSQL has it at one entry number. */
+export interface ShardSnapshot {
+  image: ShardImage;
+  coupons: AsyncIterable<ImageCoupon[]>;
+  close(): Promise<void>;
+}
+
+/** Reads that only an opening, a rebuild or a cold coupon needs; never part of a claim. */
+export interface RecoveryReads {
+  logBase(partition: number, known: ShardAddress[]): Promise<LogBase>;
+  /** Waits, bounded, until the ledger has applied `number`; null where it did not get there. */
+  snapshot(address: ShardAddress, number: number, withinMs: number): Promise<ShardSnapshot | null>;
+  /** Records as of at least entry `number`; null where the ledger did not get there within the time. */
+  records(
+    address: ShardAddress,
+    serials: number[],
+    number: number,
+    withinMs: number,
+  ): Promise<{ serial: number; record: CouponRecord }[] | null>;
+}

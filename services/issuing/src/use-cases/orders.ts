@@ -1,0 +1,225 @@
+import {
+  type CouponIdCodec,
+  type Discount,
+  formatInstant,
+  judgeDiscount,
+  type Order,
+  orderPayloadHash,
+  type Refusal,
+  type RefusalCode,
+} from "@coupon/domain";
+import type { OrderGuard } from "@coupon/redis";
+import type { Batches } from "../front/batches.ts";
+import type { CallerKey } from "../front/callers.ts";
+import type { Router } from "../front/router.ts";
+import type { LogPlace } from "../owner/operation.ts";
+import { type NamedCoupon, nameCoupon } from "./order-coupon.ts";
+import { noOutcomeRefusal } from "./refusals.ts";
+
+export interface OrderResources {
+  router: Router;
+  codec: CouponIdCodec;
+  batches: Batches;
+  orders: OrderGuard;
+}
+
+/** What every order request names. One coupon an order for now. */
+export interface OrderRequest {
+  key: CallerKey;
+  orderId: string;
+  userId: string;
+  couponIds: string[];
+}
+
+export type OrderResult<Body> = { kind: "done"; body: Body; place: LogPlace } | { kind: "refused"; refusal: Refusal };
+
+interface CouponDiscount {
+  couponId: string;
+  discount: number;
+  lines: { lineId: string; discount: number }[];
+}
+
+export interface Hold {
+  orderId: string;
+  userId: string;
+  coupons: CouponDiscount[];
+  discount: number;
+  lockedUntil: string;
+}
+
+export interface Redemption {
+  orderId: string;
+  userId: string;
+  status: "redeemed";
+  coupons: CouponDiscount[];
+  discount: number;
+  discountReversed: number;
+  redeemedAt: string;
+}
+
+export interface Released {
+  orderId: string;
+  coupons: { couponId: string; state: string }[];
+}
+
+/** Redemptions are kept from a second one with other coupons as long as their records are warm. */
+const REDEEMED_GUARD_MS = 48 * 3_600_000;
+
+/** Keeps a coupon for an order until a deadline. The discount is binding; a repeat gets the same hold. */
+export async function lockOrder(
+  resources: OrderResources,
+  request: OrderRequest & { order: Order; holdSeconds: number },
+): Promise<OrderResult<Hold>> {
+  const coupon = find(resources, request, "redeem");
+  if (coupon === null) return refused("coupon_not_found");
+  const { key, orderId, userId, order, holdSeconds } = request;
+  const holdMs = holdSeconds * 1_000;
+  return guarded(resources, request, holdMs, async () => {
+    const answer = await resources.router.submit({
+      op: "lock",
+      batch: coupon.batch.definition.batchNumber,
+      shard: coupon.shard,
+      request: {
+        ...about(coupon, key, orderId, userId),
+        payload: orderPayloadHash(order),
+        holdMs,
+        validFromMs: coupon.validFromMs,
+        validUntilMs: coupon.validUntilMs,
+        verdict: judgeDiscount(coupon.batch.definition.template, order),
+      },
+    });
+    if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+    const { outcome, place, atMs } = answer;
+    if (outcome.kind !== "locked") return refusedCoupon(outcome, coupon, atMs);
+    const { untilMs, discount } = outcome;
+    const coupons = [couponDiscount(coupon.couponId, discount)];
+    const body = { orderId, userId, coupons, discount: discount.discount, lockedUntil: formatInstant(untilMs) };
+    return { kind: "done", body, place };
+  });
+}
+
+/** Uses a coupon that the order holds, or, with `order`, takes and uses it in one step. A repeat gets the first success. */
+export async function redeemOrder(
+  resources: OrderResources,
+  request: OrderRequest & { order?: Order },
+): Promise<OrderResult<Redemption>> {
+  const coupon = find(resources, request, "redeem");
+  if (coupon === null) return refused("coupon_not_found");
+  const { key, orderId, userId, order } = request;
+  return guarded(resources, request, REDEEMED_GUARD_MS, async () => {
+    const answer = await resources.router.submit({
+      op: "redeem",
+      batch: coupon.batch.definition.batchNumber,
+      shard: coupon.shard,
+      request: {
+        ...about(coupon, key, orderId, userId),
+        ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
+      },
+    });
+    if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+    const { outcome, place, atMs } = answer;
+    if (outcome.kind !== "redeemed") return refusedCoupon(outcome, coupon, atMs);
+    const { discount, redeemedAtMs } = outcome;
+    const body: Redemption = {
+      orderId,
+      userId,
+      status: "redeemed",
+      coupons: [couponDiscount(coupon.couponId, discount)],
+      discount: discount.discount,
+      discountReversed: 0,
+      redeemedAt: formatInstant(redeemedAtMs),
+    };
+    return { kind: "done", body, place };
+  });
+}
+
+/** Gives a hold back; also where there is none, and then the order may not lock these coupons for a day. */
+export async function releaseOrder(resources: OrderResources, request: OrderRequest): Promise<OrderResult<Released>> {
+  const coupon = find(resources, request, "redeem");
+  if (coupon === null) return refused("coupon_not_found");
+  const { key, orderId, userId } = request;
+  const answer = await resources.router.submit({
+    op: "release",
+    batch: coupon.batch.definition.batchNumber,
+    shard: coupon.shard,
+    request: {
+      ...about(coupon, key, orderId, userId),
+      validFromMs: coupon.validFromMs,
+      validUntilMs: coupon.validUntilMs,
+    },
+  });
+  if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+  const { outcome, place, atMs } = answer;
+  if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
+  if (outcome.state !== "redeemed") await resources.orders.forget(orderName(request), request.couponIds);
+  const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
+  return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
+}
+
+/** State of a coupon that nothing stands against but time. */
+export function effectiveState(coupon: { validFromMs: number; validUntilMs: number }, atMs: number): string {
+  if (atMs >= coupon.validUntilMs) return "expired";
+  return atMs < coupon.validFromMs ? "pending" : "effective";
+}
+
+/** Refuses as the script did, with the words of the caller's own verdict where that was the reason. */
+export function refusedCoupon(
+  outcome: { kind: string; code?: string },
+  coupon: NamedCoupon,
+  atMs: number,
+): { kind: "refused"; refusal: Refusal } {
+  if (outcome.kind !== "refused") return refused("shard_recovering", 1);
+  if (outcome.code === "not_permitted") return refused(coupon.verdict ?? "operation_not_permitted");
+  if (outcome.code === "coupon_pending") {
+    return refused("coupon_pending", Math.max(1, Math.min(172_800, Math.ceil((coupon.validFromMs - atMs) / 1_000))));
+  }
+  if (outcome.code === "coupon_locked" || outcome.code === "overloaded") return refused(outcome.code, 1);
+  return refused(outcome.code as RefusalCode);
+}
+
+export function refused(code: RefusalCode, retryAfterSeconds?: number): { kind: "refused"; refusal: Refusal } {
+  return { kind: "refused", refusal: retryAfterSeconds === undefined ? { code } : { code, retryAfterSeconds } };
+}
+
+export function about(coupon: NamedCoupon, key: CallerKey, orderId: string, userId: string) {
+  return { serial: coupon.serial, userId, callerId: key.callerId, orderId, permitted: coupon.verdict === null };
+}
+
+function find(resources: OrderResources, request: OrderRequest, operation: "redeem"): NamedCoupon | null {
+  return nameCoupon(resources, request.key, request.userId, request.couponIds[0] ?? "", operation);
+}
+
+function orderTerms(coupon: NamedCoupon, order: Order) {
+  return {
+    payload: orderPayloadHash(order),
+    validFromMs: coupon.validFromMs,
+    validUntilMs: coupon.validUntilMs,
+    verdict: judgeDiscount(coupon.batch.definition.template, order),
+  };
+}
+
+function couponDiscount(couponId: string, { discount, lines }: Discount): CouponDiscount {
+  const taken = lines.filter((line) => line.discount > 0);
+  return { couponId, discount, lines: taken.map((line) => ({ lineId: line.lineId, discount: line.discount })) };
+}
+
+const orderName = ({ key, orderId }: OrderRequest): string => `${key.callerId}/${orderId}`;
+
+/** An order names its coupons once: while it holds or has used some, others are a conflict. */
+async function guarded<Body>(
+  { orders }: OrderResources,
+  request: OrderRequest,
+  keptMs: number,
+  work: () => Promise<OrderResult<Body>>,
+): Promise<OrderResult<Body>> {
+  const claimed = await orders.claim(orderName(request), request.couponIds, keptMs);
+  if (claimed === "other") return refused("idempotency_conflict");
+  if (claimed === "unavailable") return refused("shard_recovering", 1);
+  const result = await work();
+  if (result.kind === "refused" && claimed === "first" && !isUnknown(result.refusal.code)) {
+    await orders.forget(orderName(request), request.couponIds);
+  }
+  return result;
+}
+
+const isUnknown = (code: RefusalCode): boolean => code === "log_unavailable" || code === "deadline_exceeded";

@@ -1,0 +1,79 @@
+import { type BatchDefinition, dayStartsAround, formatInstant, type Refusal, type RefusalCode } from "@coupon/domain";
+import type { ClaimOutcome } from "@coupon/redis";
+import type { NoOutcome } from "../owner/operation.ts";
+
+type RefusedClaim = Exclude<ClaimOutcome, { kind: "issued" | "replayed" }> | { kind: "stock_in_transfer" };
+
+/** Why a claim got no coupon, with the limit that it met spelled out. */
+export function claimRefusal(
+  definition: BatchDefinition,
+  outcome: RefusedClaim,
+  atMs: number,
+  verdict: RefusalCode | null,
+): Refusal {
+  const { batchId, timeZone, issueWindow } = definition;
+  switch (outcome.kind) {
+    case "not_permitted":
+      return { code: verdict ?? "operation_not_permitted" };
+    case "stock_in_transfer":
+      return { code: "stock_in_transfer", retryAfterSeconds: 1 };
+    case "batch_not_started":
+      return { code: outcome.kind, retryAfterSeconds: secondsUntil(Date.parse(issueWindow.from), atMs) };
+    case "batch_paused":
+      return { code: outcome.kind, retryAfterSeconds: 5 };
+    case "batch_ended":
+    case "batch_deactivated":
+      return { code: outcome.kind };
+    case "stock_exhausted":
+      // The limit is the batch's; a shard's own part of it is nobody's business.
+      return {
+        code: outcome.kind,
+        limit: {
+          name: "stock.total",
+          scope: `batch:${batchId}`,
+          max: definition.stock.total,
+          used: definition.stock.total,
+        },
+      };
+    case "user_limit_reached":
+      return {
+        code: outcome.kind,
+        limit: { name: "stock.perUser", scope: "user", max: outcome.max, used: outcome.used },
+      };
+    case "user_daily_limit_reached":
+    case "daily_stock_exhausted": {
+      const resetsAtMs = dayStartsAround(timeZone, atMs).find((startMs) => startMs > atMs) ?? atMs;
+      const perUser = outcome.kind === "user_daily_limit_reached";
+      return {
+        code: outcome.kind,
+        retryAfterSeconds: secondsUntil(resetsAtMs, atMs),
+        limit: {
+          name: perUser ? "stock.perUserPerDay" : "stock.perDay",
+          scope: perUser ? "user" : `batch:${batchId}`,
+          max: perUser ? outcome.max : (definition.stock.perDay ?? outcome.max),
+          used: perUser ? outcome.used : (definition.stock.perDay ?? outcome.used),
+          resetsAt: formatInstant(resetsAtMs),
+        },
+      };
+    }
+  }
+}
+
+/** What an owner without an outcome means to the caller. */
+export function noOutcomeRefusal(answer: NoOutcome): Refusal {
+  switch (answer.kind) {
+    case "not_owner":
+    case "recovering":
+      return { code: "shard_recovering", retryAfterSeconds: 1 };
+    case "overloaded":
+      return { code: "overloaded", retryAfterSeconds: 1 };
+    case "ledger_behind":
+      return { code: "ledger_behind", retryAfterSeconds: 1 };
+    case "unknown":
+      return { code: answer.because, retryAfterSeconds: 1 };
+  }
+}
+
+function secondsUntil(atMs: number, nowMs: number): number {
+  return Math.max(1, Math.min(86_400 * 2, Math.ceil((atMs - nowMs) / 1000)));
+}

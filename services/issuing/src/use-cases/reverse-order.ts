@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { type Refusal, reversalPayloadHash } from "@coupon/domain";
+import { keyHashOf } from "@coupon/redis";
+import type { CallerKey } from "../front/callers.ts";
+import type { LedgerReads } from "../front/ledger-reads.ts";
+import { type NamedCoupon, nameUnprovenCoupon } from "./order-coupon.ts";
+import { effectiveState, type OrderResources, type OrderResult, refused } from "./orders.ts";
+import { noOutcomeRefusal } from "./refusals.ts";
+
+export interface ReversalResources extends OrderResources {
+  hashKey: Buffer;
+  ledger: LedgerReads;
+}
+
+export interface ReversalRequest {
+  key: CallerKey;
+  orderId: string;
+  idempotencyKey: string;
+  ask: { all: true } | { lines: { lineId: string; quantity: number }[] };
+  couponIds?: string[];
+  restoreCoupon?: boolean;
+  reason: string;
+}
+
+export interface Reversal {
+  reversalId: string;
+  discountReversed: number;
+  remaining: number;
+  coupons: { couponId: string; state: string }[];
+}
+
+/**
+ * Undoes a redemption, in part or whole, once a key. The user is not named: the owner of the shard proves the
+ * coupon id against the user on record. Without `couponIds` the ledger says which coupon the order redeemed.
+ */
+export async function reverseOrder(
+  resources: ReversalResources,
+  request: ReversalRequest,
+): Promise<OrderResult<Reversal> & { replayed?: boolean }> {
+  const found = await findCoupon(resources, request);
+  if (found.kind === "refused") return found;
+  const { coupon } = found;
+  const { key, orderId, idempotencyKey, ask, reason } = request;
+  const { template, batchNumber } = coupon.batch.definition;
+  const keyHash = keyHashOf(resources.hashKey, key.callerId, "r", idempotencyKey);
+  const answer = await resources.router.submit({
+    op: "reverse",
+    batch: batchNumber,
+    shard: coupon.shard,
+    request: {
+      serial: coupon.serial,
+      callerId: key.callerId,
+      orderId,
+      permitted: coupon.verdict === null,
+      couponId: coupon.couponId,
+      ask,
+      keyHash,
+      payload: reversalPayloadHash(ask),
+      reversalId: reversalIdOf(key.callerId, orderId, coupon.couponId, keyHash),
+      reason,
+      restore: request.restoreCoupon ?? template.refundPolicy === "restore",
+    },
+  });
+  if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+  const { outcome, place, atMs } = answer;
+  switch (outcome.kind) {
+    case "reversed": {
+      const state = outcome.restored ? effectiveState(coupon, atMs) : "redeemed";
+      const { reversalId, reversed, remaining } = outcome;
+      const coupons = [{ couponId: coupon.couponId, state }];
+      const body = { reversalId, discountReversed: reversed.discount, remaining, coupons };
+      return { kind: "done", body, place, replayed: outcome.replayed };
+    }
+    case "invalid":
+      return { kind: "refused", refusal: { code: "request_invalid", errors: outcome.errors } };
+    case "refused":
+      if (outcome.code === "not_permitted") return refused(coupon.verdict ?? "operation_not_permitted");
+      return refused(outcome.code);
+    default:
+      return refused("shard_recovering", 1);
+  }
+}
+
+async function findCoupon(
+  { batches, ledger }: ReversalResources,
+  { key, orderId, couponIds }: ReversalRequest,
+): Promise<{ kind: "found"; coupon: NamedCoupon } | { kind: "refused"; refusal: Refusal }> {
+  if (couponIds !== undefined) {
+    const coupon = nameUnprovenCoupon(batches, key, couponIds[0] ?? "", "reverse");
+    return coupon === null ? refused("coupon_not_found") : { kind: "found", coupon };
+  }
+  const known = await ledger.couponsOfOrder(key.callerId, orderId);
+  if (known.kind === "refused") return known;
+  const coupon = nameUnprovenCoupon(batches, key, known.couponIds[0] ?? "", "reverse");
+  return coupon === null ? refused("order_not_found") : { kind: "found", coupon };
+}
+
+/** The same reversal has the same id, whenever and by whichever process it is judged. */
+function reversalIdOf(callerId: string, orderId: string, couponId: string, keyHash: string): string {
+  const digest = createHash("sha256").update([callerId, orderId, couponId, keyHash].join("\n")).digest("hex");
+  return `rev_${digest.slice(0, 24)}`;
+}

@@ -1,0 +1,169 @@
+import { eventually } from "@coupon/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { World } from "./support/world.ts";
+
+const world = new World();
+const { caller } = world;
+let batchId = "";
+let users = 0;
+
+beforeAll(async () => {
+  await world.start();
+  await world.issuing();
+  ({ batchId } = await world.publishBatch({ stock: { total: 10_000, perUser: 5 } }));
+  await eventually(async () => (await caller.claim(batchId, "probe", "probe")).status < 300);
+});
+afterAll(() => world.close());
+
+async function coupon(): Promise<{ userId: string; couponId: string; orderId: string }> {
+  users += 1;
+  const userId = `user-${users}`;
+  const { body } = await caller.claim(batchId, userId, "key");
+  return { userId, couponId: body.couponId as string, orderId: `order-${users}` };
+}
+
+const order = (unitAmount = 5_000) => ({
+  amount: unitAmount * 2,
+  currency: "CNY",
+  lines: [
+    { lineId: "1", productId: "p1", quantity: 1, unitAmount },
+    { lineId: "2", productId: "p2", quantity: 1, unitAmount },
+  ],
+});
+
+const lock = (at: { userId: string; couponId: string; orderId: string }, holdSeconds = 600, what = order()) =>
+  caller.call("POST", `/v1/orders/${at.orderId}/lock`, {
+    userId: at.userId,
+    couponIds: [at.couponId],
+    order: what,
+    holdSeconds,
+  });
+const redeem = (at: { userId: string; couponId: string; orderId: string }, what?: object) =>
+  caller.call("POST", `/v1/orders/${at.orderId}/redeem`, {
+    userId: at.userId,
+    couponIds: [at.couponId],
+    ...(what === undefined ? {} : { order: what }),
+  });
+const release = (at: { userId: string; couponId: string; orderId: string }) =>
+  caller.call("POST", `/v1/orders/${at.orderId}/release`, { userId: at.userId, couponIds: [at.couponId] });
+const reverse = (at: { orderId: string; couponId: string }, key: string, what: object) =>
+  caller.call(
+    "POST",
+    `/v1/orders/${at.orderId}/reversals`,
+    { couponIds: [at.couponId], reason: "returned", ...what },
+    { idempotencyKey: key },
+  );
+
+describe("orders", () => {
+  test("lock, redeem in two steps; each repeat gets the first success", async () => {
+    const it = await coupon();
+    const hold = await lock(it);
+    expect(hold.status).toBe(200);
+    expect(hold.body).toMatchObject({
+      orderId: it.orderId,
+      userId: it.userId,
+      discount: 1_000,
+      coupons: [
+        {
+          couponId: it.couponId,
+          discount: 1_000,
+          lines: [
+            { lineId: "1", discount: 500 },
+            { lineId: "2", discount: 500 },
+          ],
+        },
+      ],
+    });
+    const used = await redeem(it);
+    expect(used.status).toBe(200);
+    expect(used.body).toMatchObject({ status: "redeemed", discount: 1_000, discountReversed: 0 });
+    expect((await redeem(it)).body).toEqual(used.body);
+    const otherOrder = await redeem({ ...it, orderId: `${it.orderId}-b` }, order());
+    expect(otherOrder.body.code).toBe("coupon_redeemed");
+  });
+
+  test("one step; another payload under the same order is a conflict", async () => {
+    const it = await coupon();
+    const used = await redeem(it, order());
+    expect(used.status).toBe(200);
+    expect((await redeem(it, order())).body).toEqual(used.body);
+    const changed = await redeem(it, order(6_000));
+    expect(changed.status).toBe(422);
+    expect(changed.body.code).toBe("idempotency_conflict");
+    const second = await coupon();
+    const otherCoupon = await redeem({ ...second, orderId: it.orderId }, order());
+    expect(otherCoupon.body.code).toBe("idempotency_conflict");
+  });
+
+  test("a hold is exclusive; its release frees the coupon and bars the order for a day", async () => {
+    const it = await coupon();
+    const other = { ...it, orderId: `${it.orderId}-b` };
+    await lock(it);
+    expect((await lock(other)).body.code).toBe("coupon_locked");
+    const given = await release(it);
+    expect(given.body).toEqual({ orderId: it.orderId, coupons: [{ couponId: it.couponId, state: "effective" }] });
+    expect((await lock(it)).body.code).toBe("order_released");
+    expect((await lock(other)).status).toBe(200);
+  });
+
+  test("a release that overtakes its lock wins", async () => {
+    const it = await coupon();
+    expect((await release(it)).status).toBe(200);
+    expect((await lock(it)).body.code).toBe("order_released");
+  });
+
+  test("reversals in parts take back exactly the discount, and a full one brings the coupon back", async () => {
+    const it = await coupon();
+    await redeem(it, order());
+    const part = await reverse(it, "rev-1", { lines: [{ lineId: "1", quantity: 1 }] });
+    expect(part.status).toBe(201);
+    expect(part.body).toMatchObject({ discountReversed: 500, remaining: 500, coupons: [{ state: "redeemed" }] });
+    const again = await reverse(it, "rev-1", { lines: [{ lineId: "1", quantity: 1 }] });
+    expect(again.status).toBe(200);
+    expect(again.body).toEqual(part.body);
+    expect((await reverse(it, "rev-1", { all: true })).body.code).toBe("idempotency_conflict");
+    expect((await reverse(it, "rev-2", { lines: [{ lineId: "1", quantity: 1 }] })).body.code).toBe(
+      "reversal_exceeds_redemption",
+    );
+    const rest = await reverse(it, "rev-3", { all: true });
+    expect(rest.body).toMatchObject({ discountReversed: 500, remaining: 0, coupons: [{ state: "effective" }] });
+    expect((await redeem({ ...it, orderId: `${it.orderId}-b` }, order())).status).toBe(200);
+  });
+
+  test("races: one coupon, many orders, one redemption", async () => {
+    const it = await coupon();
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => redeem({ ...it, orderId: `${it.orderId}-${i}` }, order())),
+    );
+    expect(answers.filter(({ status }) => status === 200).length).toBe(1);
+    expect(answers.filter(({ body }) => body.code === "coupon_redeemed").length).toBe(29);
+  });
+
+  test("another user's coupon, a changed character and a made-up id look alike", async () => {
+    const it = await coupon();
+    const last = it.couponId.at(-1) === "0" ? "1" : "0";
+    const forged = await redeem({ ...it, couponId: it.couponId.slice(0, -1) + last }, order());
+    const theirs = await redeem({ ...it, userId: "somebody-else" }, order());
+    const nonsense = await redeem({ ...it, couponId: "NOT-A-COUPON" }, order());
+    expect(forged.status).toBe(404);
+    expect(theirs.body).toEqual(forged.body);
+    expect(nonsense.body).toEqual(forged.body);
+  });
+
+  test("money that doesn't add up is refused and nothing happens", async () => {
+    const it = await coupon();
+    for (const bad of [
+      { ...order(), amount: 9_999 },
+      { ...order(), amount: -1 },
+      { ...order(), amount: 1.5 },
+      { ...order(), currency: "cny" },
+      { ...order(), lines: [] },
+      { amount: 2 ** 53, currency: "CNY", lines: [{ lineId: "1", productId: "p", quantity: 1, unitAmount: 2 ** 53 }] },
+    ]) {
+      const answer = await redeem(it, bad);
+      expect(answer.status).toBe(400);
+      expect(answer.body.code).toBe("request_invalid");
+    }
+    expect((await redeem(it, order())).status).toBe(200);
+  });
+});
