@@ -2,6 +2,7 @@ export * from "./applied.ts";
 export * from "./callers.ts";
 export * from "./counts/counts.ts";
 export * from "./dataset.ts";
+export * from "./explain.ts";
 export * from "./figures.ts";
 export * from "./known-ids.ts";
 export * from "./local-stack.ts";

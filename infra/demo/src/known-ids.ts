@@ -7,7 +7,7 @@ import { dirname } from "node:path";
  */
 export class KnownIds {
   readonly #file: string;
-  readonly #ids: Record<string, string>;
+  #ids: Record<string, string>;
 
   constructor(file: string) {
     this.#file = file;
@@ -21,6 +21,12 @@ export class KnownIds {
   /** Holds from here on, but for a crash before the next `save`. */
   set(name: string, id: string): void {
     this.#ids[name] = id;
+  }
+
+  /** For data that was thrown away since. */
+  forgetAll(): void {
+    this.#ids = {};
+    this.save();
   }
 
   /** Writes the file whole or not at all. */

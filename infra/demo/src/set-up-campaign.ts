@@ -73,6 +73,14 @@ export async function setUpCampaign(
   return { campaignId, budget: amount, reserved: reserved?.amount ?? 0, batches };
 }
 
+/** Forgets what a run remembers where its data was thrown away since: one campaign that is gone says so. */
+export async function forgetWhatIsGone(desk: Desk, campaignName: string): Promise<void> {
+  const campaignId = desk.known.get(`campaign ${campaignName}`);
+  if (campaignId === undefined) return;
+  const read = await desk.operator.campaigns.get(campaignId);
+  if (!read.ok && read.refusal?.code === "campaign_not_found") desk.known.forgetAll();
+}
+
 async function setUpBatch(desk: Desk, plan: CampaignPlan, batch: BatchPlan, campaignId: string): Promise<ManagedBatch> {
   const name = `${plan.name} / ${batch.name}`;
   const templateId = await known(desk.known, `template ${name}`, async () => {

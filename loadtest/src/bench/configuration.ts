@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { createPool } from "@coupon/database";
 import type { LocalStack } from "@coupon/demo";
-import { connectRedis, whenReady } from "@coupon/redis";
+import { connectRedis } from "@coupon/redis";
 import type { Configuration } from "./report.ts";
 
 const GiB = 2 ** 30;
@@ -36,12 +36,11 @@ function gitCommit(): string {
 }
 
 async function redisVersion(redisUrl: string): Promise<string> {
-  const redis = connectRedis({ url: redisUrl, cluster: false });
+  const redis = await connectRedis({ url: redisUrl, cluster: false });
   try {
-    await whenReady(redis, 5_000);
     return /redis_version:(\S+)/.exec(await redis.info("server"))?.[1] ?? "unknown";
   } finally {
-    redis.disconnect();
+    await redis.close();
   }
 }
 
