@@ -1,21 +1,22 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
-/** The full path of the first of these programs that can be run, looking through PATH and the system's folders. */
+/** The full path of the first of these programs that PATH leads to. A name with a slash is taken as it is. */
 export function findProgram(...names: readonly string[]): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_FOLDERS].filter((folder) => folder !== "");
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   for (const name of names) {
-    for (const folder of folders) {
-      const path = join(folder, name);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {
-        // Not here; look on.
-      }
-    }
+    const paths = name.includes("/") ? [name] : folders.map((folder) => join(folder, name));
+    const found = paths.find(isExecutable);
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

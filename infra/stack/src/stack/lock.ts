@@ -26,24 +26,26 @@ export async function lockStack(root: string): Promise<StackLock> {
   });
   if (taken) {
     const holder = await askHolder(name);
+    const [who, how] = holder === undefined ? ["", ""] : [` (pid ${holder})`, ` or \`kill ${holder}\``];
     throw new StackFailure(
       "stack_running",
-      `A stack already runs in ${root}${holder}: stop it with Ctrl-C, or use it: its addresses are in .local/stack.json.`,
+      `A stack already runs in ${root}${who}: stop it with Ctrl-C${how}, or use it: its addresses are in .local/stack.json.`,
     );
   }
   server.unref();
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-function askHolder(name: string): Promise<string> {
+/** The pid of the process that holds the lock. */
+function askHolder(name: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(name);
     socket.setTimeout(1_000, () => socket.destroy());
     socket.once("data", (pid) => {
-      resolve(` (pid ${pid})`);
+      resolve(String(pid));
       socket.destroy();
     });
     socket.on("error", () => undefined);
-    socket.once("close", () => resolve(""));
+    socket.once("close", () => resolve(undefined));
   });
 }
