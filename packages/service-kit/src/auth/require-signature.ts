@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Service } from "../http/build-service.ts";
+import type { Service } from "../http/service.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
 import type { SignatureVerifier, SigningKey } from "./signature-verifier.ts";
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
-import type { Service } from "../http/build-service.ts";
+import type { Service } from "../http/service.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
 import type { Operator, TokenVerifier } from "./token-verifier.ts";
 

@@ -1,15 +1,6 @@
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../logger.ts";
 import { createMetrics, type Metrics } from "../metrics/create-metrics.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
@@ -19,17 +10,9 @@ import { createErrorHandler } from "./error-handler.ts";
 import { addOperationalRoutes } from "./operational-routes.ts";
 import { createRequestIds } from "./request-id.ts";
 import { RouteIndex } from "./route-index.ts";
+import type { Service } from "./service.ts";
 import { isTraceparent } from "./trace-context.ts";
 import { createValidatorCompiler } from "./validator.ts";
-
-/** A Fastify instance whose handlers are typed by their TypeBox schemas. */
-export type Service = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
 
 export interface ServiceOptions {
   name: string;
@@ -139,13 +122,4 @@ function answerUnknownRoute(routes: RouteIndex, request: FastifyRequest, reply: 
   const methods = routes.methodsOf(end < 0 ? url : url.slice(0, end));
   if (methods.length === 0) return refusalReply(reply, { code: "route_not_found" });
   return refusalReply(reply.header("allow", methods.join(", ")), { code: "method_not_allowed" });
-}
-
-declare module "fastify" {
-  interface FastifyInstance {
-    logger: Logger;
-    metrics: Metrics;
-    lifecycle: { draining: boolean };
-    answerUnknownRoute: (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
-  }
 }

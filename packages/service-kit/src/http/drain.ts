@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Service } from "./build-service.ts";
+import type { Service } from "./service.ts";
 
 /** How often a draining service looks whether its last connection has gone. */
 const lookEveryMs = 10;

@@ -1,5 +1,5 @@
 import { StartFailure } from "../start-failure.ts";
-import type { Service } from "./build-service.ts";
+import type { Service } from "./service.ts";
 
 export interface ListenOptions {
   host: string;

@@ -1,4 +1,4 @@
-import type { Service } from "./build-service.ts";
+import type { Service } from "./service.ts";
 
 /** Adds `/healthz` (alive), `/readyz` (may take traffic), `/metrics` and `/openapi.json`. */
 export function addOperationalRoutes(app: Service, ready: () => Promise<boolean> | boolean): void {
