@@ -1,0 +1,124 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CouponClient, OperatorClient } from "@coupon/client";
+import { createPool } from "@coupon/database";
+import {
+  explain,
+  KnownIds,
+  type LocalStack,
+  registerCallers,
+  signTokens,
+  stackFolder,
+  startLocalStack,
+} from "@coupon/demo";
+import { createLogReader } from "@coupon/events";
+import { describeEvent, listenForInterruption } from "@coupon/stack";
+import { Generator } from "../generator/generator.ts";
+import { type BenchArguments, readArguments } from "./arguments.ts";
+import { measureBytes } from "./bytes.ts";
+import { measureCatchUp } from "./catch-up.ts";
+import { readConfiguration } from "./configuration.ts";
+import { type BenchContext, connections, durationMs, warmUpMs } from "./context.ts";
+import { measureGrants } from "./grants.ts";
+import { httpMeasureIds, measureHttp } from "./http-rounds.ts";
+import { measureLedger } from "./ledger-rate.ts";
+import type { Measure, MeasureId } from "./measures.ts";
+import { type Configuration, printReport, toJson } from "./report.ts";
+import { measureTakeOver } from "./take-over.ts";
+
+/**
+ * `npm run bench [-- --json] [-- <ids…>]`: starts a stack of its own, measures, and throws it away. Fails only where
+ * something can't be measured: a floor that is missed is printed as MISS.
+ */
+const stackName = "bench";
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  const interruption = listenForInterruption();
+  try {
+    const options = readArguments(args);
+    const { configuration, measures } = await measureAll(options, interruption.signal);
+    const text = options.json ? toJson(configuration, measures) : printReport(configuration, measures);
+    process.stdout.write(`${text}\n`);
+    return 0;
+  } catch (error) {
+    if (interruption.signal.aborted) return 130;
+    process.stderr.write(`${explain(error)}\n`);
+    return 1;
+  } finally {
+    interruption.dispose();
+    rmSync(stackFolder(stackName), { recursive: true, force: true });
+  }
+}
+
+async function measureAll(
+  { ids, rounds }: BenchArguments,
+  signal: AbortSignal,
+): Promise<{ configuration: Configuration; measures: Measure[] }> {
+  const measured = new Map<MeasureId, Measure>();
+  const keep = (measure: Measure) => measured.set(measure.id, measure);
+  let configuration: Configuration = {};
+  await withContext({ rounds, issuingProcesses: 1, signal }, async (context) => {
+    configuration = await readConfiguration(context.local, { connections, warmUpMs, durationMs, rounds });
+    const http = httpMeasureIds.filter((id) => ids.includes(id));
+    if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
+    if (ids.includes("grants")) keep(await measureGrants(context));
+    if (ids.includes("ledger")) keep(await measureLedger(context));
+    if (ids.includes("catch_up")) keep(await measureCatchUp(context));
+    if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));
+    if (ids.includes("bytes_10m")) keep(await measureBytes(context, "bytes_10m", 10_000_000));
+  });
+  if (ids.includes("take_over")) {
+    await withContext({ rounds, issuingProcesses: 2, signal }, async (context) => {
+      keep(await measureTakeOver(context));
+    });
+  }
+  return { configuration, measures: ids.flatMap((id) => measured.get(id) ?? []) };
+}
+
+interface StackWish {
+  rounds: number;
+  issuingProcesses: number;
+  signal: AbortSignal;
+}
+
+/** Starts the stack with everything that measuring needs, and stops it all whatever becomes of the work. */
+async function withContext(wish: StackWish, work: (context: BenchContext) => Promise<void>): Promise<void> {
+  const { issuingProcesses, signal, rounds } = wish;
+  const onEvent = (event: Parameters<typeof describeEvent>[0]) => progress(describeEvent(event));
+  const local = await startLocalStack({ name: stackName, issuingProcesses, signal, onEvent });
+  const generator = new Generator();
+  try {
+    await withClients(local, async (clients) => {
+      const folder = join(local.stack.local, "feeds");
+      mkdirSync(folder, { recursive: true });
+      await work({ ...clients, local, generator, folder, rounds, progress });
+    });
+  } finally {
+    await generator.close();
+    await local.stack.stop();
+  }
+}
+
+type Clients = Pick<BenchContext, "desk" | "caller" | "client" | "pool" | "reader">;
+
+async function withClients(local: LocalStack, work: (clients: Clients) => Promise<void>): Promise<void> {
+  const { caller } = await registerCallers(local);
+  const tokens = await signTokens(local.stack);
+  const operator = new OperatorClient({ baseUrl: local.urls.campaigns, token: tokens.operatorToken });
+  const approver = new OperatorClient({ baseUrl: local.urls.campaigns, token: tokens.approverToken });
+  const { keyId, secret } = caller;
+  const client = new CouponClient({ baseUrl: local.urls.issuing, keyId, secret });
+  const { databaseUrl } = local.addresses;
+  const pool = createPool({ databaseUrl, max: 2, statementTimeoutMs: 60_000, connectionTimeoutMs: 5_000 });
+  const reader = createLogReader({ config: { ...local.log, clientId: "bench" }, groupId: `bench-${process.pid}` });
+  const known = new KnownIds(join(local.stack.local, "bench-ids.json"));
+  try {
+    const desk = { operator, approver, callerIds: [caller.id], known };
+    await work({ desk, caller, client, pool, reader });
+  } finally {
+    await Promise.all([operator, approver, client, reader].map((it) => it.close()));
+    await pool.end();
+  }
+}
