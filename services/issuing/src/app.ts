@@ -67,8 +67,11 @@ export function buildInternalApp(
   options: AppOptions,
 ): Service {
   const app = buildService({ name: "issuing-internal", version: VERSION, bodyLimit: 64 * 1024 * 1024, ...options });
-  app.addHook("onRequest", requireInternalToken(token));
-  internalOperationsRoute(app, owner);
-  internalDeactivateRoute(app, resources);
+  app.register(async (scope) => {
+    const ours = scope as unknown as Service;
+    ours.addHook("onRequest", requireInternalToken(token));
+    internalOperationsRoute(ours, owner);
+    internalDeactivateRoute(ours, resources);
+  });
   return app;
 }

@@ -8,6 +8,7 @@ import {
   type EntryAppender,
   type LogConfig,
   type LogReader,
+  LogUnavailable,
 } from "@coupon/events";
 import {
   connectRedis,
@@ -16,6 +17,7 @@ import {
   createShardCalls,
   type RedisConnection,
   type ShardCalls,
+  whenReady,
 } from "@coupon/redis";
 import {
   createLogger,
@@ -63,6 +65,8 @@ interface Parts {
   reader: LogReader;
   pool: Pool;
 }
+
+const START_TIMEOUT_MS = 5_000;
 
 /** Constructs issuing, the only place that does, and starts it: the owner first, then the doors. */
 export async function startIssuing(config: IssuingConfig): Promise<{ close(): Promise<void> }> {
@@ -120,14 +124,14 @@ async function connectParts(
   { config, logConfig, processId, hashKey, logger }: Basis,
   closers: Closers,
 ): Promise<Parts> {
-  const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger }).catch(
-    (error: Error) => {
-      throw new StartFailure(`${error.message}; start Redis or set REDIS_URL to one that runs.`);
-    },
-  );
+  const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger });
   closers.push(() => redis.close());
+  await whenReady(redis, START_TIMEOUT_MS).catch((error: Error) => {
+    throw new StartFailure(`${error.message}; start Redis or set REDIS_URL to one that runs.`);
+  });
   await checkTopics(logConfig).catch((error: Error) => {
-    throw new StartFailure(error.message);
+    const advice = error instanceof LogUnavailable ? "; start Kafka or set KAFKA_BROKERS to one that runs." : "";
+    throw new StartFailure(`${error.message}${advice}`);
   });
   const appender = createEntryAppender({ config: logConfig, source: `/issuing/${processId}` });
   closers.push(() => appender.close());

@@ -28,9 +28,12 @@ export class World {
   readonly #closers: (() => Promise<unknown>)[] = [];
   #publisher: ReturnType<typeof createTablePublisher> | undefined;
 
-  constructor() {
+  #issuing: Running[] = [];
+
+  /** @param brokers of a Kafka of the test's own; the run's by default */
+  constructor(brokers = process.env.KAFKA_BROKERS ?? "") {
     this.logConfig = {
-      brokers: (process.env.KAFKA_BROKERS ?? "").split(","),
+      brokers: brokers.split(","),
       topicPrefix: `${this.prefix}.`,
       partitions: PARTITIONS,
       clientId: this.prefix,
@@ -47,7 +50,7 @@ export class World {
     this.#closers.push(() => this.publisher.close());
     Object.assign(this.env, {
       REDIS_URL: process.env.REDIS_URL,
-      KAFKA_BROKERS: process.env.KAFKA_BROKERS,
+      KAFKA_BROKERS: this.logConfig.brokers.join(","),
       DATABASE_URL: database.databaseUrl,
       KEY_PREFIX: this.prefix,
       TOPIC_PREFIX: `${this.prefix}.`,
@@ -58,6 +61,7 @@ export class World {
       HASH_KEY: randomBytes(32).toString("base64"),
       CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),
       LEASE_TTL_MS: "800",
+      LOG_LEVEL: "silent",
     });
     for (const caller of [this.caller, this.otherCaller]) await this.publishCaller(caller);
   }
@@ -125,9 +129,15 @@ export class World {
     const service = await startIssuing(config);
     const running = { baseUrl: `http://127.0.0.1:${port}`, processId, close: once(() => service.close()) };
     this.#closers.push(running.close);
+    this.#issuing.push(running);
     this.caller.baseUrl ||= running.baseUrl;
     this.otherCaller.baseUrl ||= running.baseUrl;
     return running;
+  }
+
+  /** Ends the process that was started first, in order. */
+  async stopFirst(): Promise<void> {
+    await this.#issuing.shift()?.close();
   }
 
   async close(): Promise<void> {

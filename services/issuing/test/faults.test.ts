@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createFaultProxy, eventually, type FaultProxy, type Running as Part, startKafka } from "@coupon/testkit";
+import { afterEach, describe, expect, test } from "vitest";
+import { World } from "./support/world.ts";
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function proxyTo(url: string): Promise<{ proxy: FaultProxy; url: string }> {
+  const target = new URL(url);
+  const proxy = await createFaultProxy({ host: target.hostname, port: Number(target.port) });
+  closers.push(() => proxy.close());
+  target.host = `${proxy.host}:${proxy.port}`;
+  return { proxy, url: target.toString().replace(/\/$/, "") };
+}
+
+async function startWorld(
+  env: Record<string, string> = {},
+  kafka?: string,
+): Promise<{ world: World; batchId: string }> {
+  const world = new World(kafka);
+  closers.push(() => world.close());
+  await world.start();
+  await world.issuing({ REQUEST_DEADLINE_MS: "3000", RECOVERY_PATIENCE_MS: "300", ...env });
+  const { batchId } = await world.publishBatch({ stock: { total: 100_000, perUser: 2 } });
+  await eventually(async () => (await world.caller.claim(batchId, "first", "first")).status < 300);
+  return { world, batchId };
+}
+
+describe("Redis", () => {
+  test("away in the middle: refused as recovering, nothing hangs, and served again when it is back", async () => {
+    const { proxy, url } = await proxyTo(process.env.REDIS_URL ?? "");
+    const { world, batchId } = await startWorld({ REDIS_URL: url });
+    proxy.refuse(true);
+    proxy.cutAll();
+    const away = await world.caller.claim(batchId, "user-1", "key-1");
+    expect(away.status).toBe(503);
+    expect(["shard_recovering", "log_unavailable", "deadline_exceeded"]).toContain(away.body.code);
+    expect(away.headers.get("retry-after")).toBe("1");
+    proxy.refuse(false);
+    const back = await eventually(async () => {
+      const answer = await world.caller.claim(batchId, "user-1", "key-1");
+      return answer.status < 300 ? answer : false;
+    });
+    const again = await world.caller.claim(batchId, "user-1", "key-1");
+    expect(again.body).toEqual(back.body);
+  });
+
+  test("connections cut again and again while replies are on their way: every key has one outcome", async () => {
+    const { proxy, url } = await proxyTo(process.env.REDIS_URL ?? "");
+    const { world, batchId } = await startWorld({ REDIS_URL: url });
+    const got = new Map<string, Set<unknown>>();
+    for (let round = 0; round < 8; round += 1) {
+      const cut = proxy.cutAfterBytes(400 + round * 137, round % 2 === 0 ? "down" : "up");
+      const users = Array.from({ length: 25 }, (_, i) => `user-${round}-${i}`);
+      await Promise.all(
+        users.map((user) =>
+          eventually(async () => {
+            const { status, body } = await world.caller.claim(batchId, user, user);
+            if (status >= 300) return false;
+            got.set(user, (got.get(user) ?? new Set()).add(body.couponId));
+            return true;
+          }),
+        ),
+      );
+      await cut;
+    }
+    for (const user of got.keys()) {
+      const { body } = await world.caller.claim(batchId, user, user);
+      got.get(user)?.add(body.couponId);
+    }
+    expect([...got.values()].every((ids) => ids.size === 1)).toBe(true);
+    expect(new Set([...got.values()].flatMap((ids) => [...ids])).size).toBe(got.size);
+  });
+});
+
+describe("Kafka", () => {
+  async function ownKafka(): Promise<Part> {
+    const directory = mkdtempSync(join(tmpdir(), "issuing-kafka-"));
+    closers.push(() => rmSync(directory, { recursive: true, force: true }));
+    const kafka = await startKafka({ directory, ephemeral: true });
+    closers.push(() => kafka.stop());
+    return kafka;
+  }
+
+  test("silent in the middle: outcome unknown, and the same request gets its one outcome afterwards", async () => {
+    const kafka = await ownKafka();
+    const { world, batchId } = await startWorld({ APPEND_TIMEOUT_MS: "700" }, kafka.url);
+    kafka.kill("SIGSTOP");
+    const silent = await world.caller.claim(batchId, "user-1", "key-1");
+    kafka.kill("SIGCONT");
+    expect(silent.status).toBe(503);
+    expect(silent.body).toMatchObject({ retryable: true, outcome: "unknown" });
+    expect(["log_unavailable", "deadline_exceeded"]).toContain(silent.body.code);
+    const back = await eventually(
+      async () => {
+        const answer = await world.caller.claim(batchId, "user-1", "key-1");
+        return answer.status < 300 ? answer : false;
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect((await world.caller.claim(batchId, "user-1", "key-1")).body).toEqual(back.body);
+    const other = await world.caller.claim(batchId, "user-2", "key-1");
+    expect(other.body.couponId).not.toBe(back.body.couponId);
+  });
+
+  test("away at the start: one sentence, no process", async () => {
+    const world = new World();
+    closers.push(() => world.close());
+    await world.start();
+    await expect(world.issuing({ KAFKA_BROKERS: "127.0.0.1:1" })).rejects.toThrow(/Kafka|broker|log/i);
+  });
+});
+
+describe("PostgreSQL", () => {
+  test("away in the middle: claims go on, and reads say ledger_unavailable", async () => {
+    const { proxy, url } = await proxyTo(process.env.DATABASE_URL ?? "");
+    const { world, batchId } = await startWorld({ DATABASE_URL: url });
+    proxy.refuse(true);
+    proxy.cutAll();
+    expect((await world.caller.claim(batchId, "user-1", "key-1")).status).toBe(201);
+    const read = await world.caller.call("GET", "/v1/users/user-1/coupons");
+    expect([read.status, read.body.code]).toEqual([503, "ledger_unavailable"]);
+  });
+
+  test("away when a process starts: partitions open by what Redis knows to be durable", async () => {
+    const { world, batchId } = await startWorld();
+    const first = await world.caller.claim(batchId, "user-1", "key-1");
+    const second = await world.issuing({ DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" });
+    await world.stopFirst();
+    world.caller.baseUrl = second.baseUrl;
+    const replay = await eventually(async () => {
+      const answer = await world.caller.claim(batchId, "user-1", "key-1");
+      return answer.status === 200 ? answer : false;
+    });
+    expect(replay.body).toEqual(first.body);
+    expect((await world.caller.claim(batchId, "user-2", "key-1")).status).toBe(201);
+  });
+});
+
+describe("at the start", () => {
+  test("Redis away: one sentence", async () => {
+    const world = new World();
+    closers.push(() => world.close());
+    await world.start();
+    await expect(world.issuing({ REDIS_URL: "redis://127.0.0.1:1" })).rejects.toThrow(/Redis.*set REDIS_URL/);
+  });
+
+  test("topics that are missing: one sentence", async () => {
+    const world = new World();
+    closers.push(() => world.close());
+    await world.start();
+    await expect(world.issuing({ TOPIC_PREFIX: "nobody-made-these." })).rejects.toThrow(/topic/i);
+  });
+});
