@@ -114,6 +114,6 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
   return [
     spec("ledger", ledger, {}),
     ...issuing,
-    spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url }),
+    spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url, LEDGER_URL: ledger.url }),
   ];
 }
