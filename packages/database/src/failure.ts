@@ -54,10 +54,24 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 /**
  * Whether the server understood and said no to these very data (a constraint, a value out of range, a
- * statement that does not fit the tables): trying the same again can't help. Everything else (a broken
+ * row too large): trying the same again can't help. Everything else (a broken
  * connection, a time-out, a deadlock, a full disk) is worth another try.
  */
 export function isRefusedByData(error: unknown): boolean {
   if (error instanceof RangeError || error instanceof TypeError) return true;
-  return /^(21|22|23|42|0A|P0)/.test(sqlStateOf(error) ?? "");
+  return /^(21|22|23|54)/.test(sqlStateOf(error) ?? "");
+}
+
+/** What the driver says where it gives its errors no code. */
+const UNAVAILABLE =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Connection ended/;
+
+/** Whether an error says that the database can't be reached or did not answer in time: later it may. */
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+  if (!(error instanceof Error)) return false;
+  const code = sqlStateOf(error);
+  // Connections, conflicts, resources, operators, the system; and errors of sockets.
+  if (code !== undefined) return /^(08|25P0[234]|40|53|55|57|58)/.test(code) || /^E[A-Z]{3,}/.test(code);
+  return UNAVAILABLE.test(error.message);
 }

@@ -22,6 +22,20 @@ export interface PoolOptions {
 const INT8 = 20;
 
 /**
+ * Sessions on the ledger's tables. Their statements look rows up by keys, however many there are; without
+ * statistics (just after a migration) the planner would read whole partitions instead, and keep doing so in
+ * prepared statements. Compiling a plan takes longer than running it.
+ */
+export const ledgerSettings = {
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  jit: "off",
+  // A process that is frozen in a transaction must not keep its successor from the positions for ever.
+  idle_in_transaction_session_timeout: "10000",
+} as const;
+
+/**
  * A bounded pool of connections. `bigint` columns are read as numbers; one beyond 2^53 is an error, for
  * no column of ours gets there.
  *
@@ -32,6 +46,8 @@ export function createPool(options: PoolOptions): Pool {
     connectionString: options.databaseUrl,
     max: options.max,
     statement_timeout: options.statementTimeoutMs,
+    // The server's own limit does not help where the server is frozen or cut off: this one does.
+    ...(options.statementTimeoutMs === 0 ? {} : { query_timeout: options.statementTimeoutMs + 500 }),
     connectionTimeoutMillis: options.connectionTimeoutMs,
     application_name: options.applicationName ?? "coupon",
     options: sessionSettings(options.settings ?? {}),

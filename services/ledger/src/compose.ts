@@ -1,0 +1,166 @@
+import { randomBytes } from "node:crypto";
+import {
+  createPool,
+  DatabaseFailure,
+  explainFailure,
+  ledgerSettings,
+  type Pool,
+  readPositions,
+} from "@coupon/database";
+import { createCouponIdCodec, parseCouponKeys } from "@coupon/domain";
+import { checkTopics, createLogReader, type LogConfig, LogUnavailable, TopicMisconfigured } from "@coupon/events";
+import { createLogger, createMetrics, drain, type Logger, listen, StartFailure } from "@coupon/service-kit";
+import { buildApp } from "./app.ts";
+import { AppliedPositions } from "./applying/applied-positions.ts";
+import { Applier } from "./applying/applier.ts";
+import { LogFeed, observe } from "./applying/log-feed.ts";
+import type { LedgerConfig } from "./config.ts";
+import { createLedgerMetrics } from "./metrics.ts";
+import { Batches } from "./stores/batches.ts";
+import { followBatches } from "./stores/follow-batches.ts";
+import { LogEnds } from "./stores/log-ends.ts";
+import { Cursors } from "./use-cases/cursors.ts";
+
+const TRANSACTION_BYTES_MAX = 1024 * 1024;
+const READ_POLL_MS = 50;
+const READS_WAITING_MAX = 1_000;
+const READ_CONNECTIONS_MAX = 10;
+
+export interface RunningLedger {
+  /** Where it listens. */
+  address: string;
+  close(): Promise<void>;
+}
+
+/** Constructs the ledger, the only place that does, and starts it: definitions and the log first, then the door. */
+export async function startLedger(config: LedgerConfig): Promise<RunningLedger> {
+  const closers: (() => Promise<unknown>)[] = [];
+  try {
+    return await start(config, closers);
+  } catch (error) {
+    for (const close of closers.reverse()) await close();
+    throw startFailure(error);
+  }
+}
+
+async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]): Promise<RunningLedger> {
+  const processId = `ledger-${process.pid}-${randomBytes(4).toString("hex")}`;
+  const logger = createLogger({ name: "ledger", level: config.LOG_LEVEL });
+  const metrics = createMetrics("ledger");
+  const log = logConfigOf(config, processId, logger);
+  const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
+
+  const reads = ledgerPool(config, READ_CONNECTIONS_MAX, 3_000);
+  closers.push(() => reads.end());
+  const writes = ledgerPool(config, config.TRANSACTIONS_MAX + 1, 30_000);
+  closers.push(() => writes.end());
+  await checkDatabase(config, reads);
+  await checkTopics(log);
+
+  const batches = new Batches();
+  const follower = await followBatches(log, batches, logger);
+  closers.push(() => follower.close());
+  const reader = createLogReader({ config: log, groupId: `${config.TOPIC_PREFIX}${processId}` });
+  closers.push(() => reader.close());
+  const ends = new LogEnds(reads, reader, config.PARTITIONS);
+
+  const positions = new AppliedPositions({
+    readPositions: (partitions) => readPositions(reads, partitions),
+    pollMs: READ_POLL_MS,
+    waitingMax: READS_WAITING_MAX,
+  });
+  let feed: LogFeed;
+  const ledgerMetrics = createLedgerMetrics(metrics.registry, () => feed.partitions(Date.now()));
+  const applier = new Applier({
+    pool: writes,
+    transactionsMax: config.TRANSACTIONS_MAX,
+    rowsMax: config.TRANSACTION_ROWS_MAX,
+    bytesMax: TRANSACTION_BYTES_MAX,
+    gatherMs: config.GATHER_MS,
+    restMs: config.REST_MS,
+    observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
+  });
+  feed = new LogFeed({ config: log, groupId: `${config.TOPIC_PREFIX}${config.GROUP}`, applier, logger });
+  closers.push(async () => {
+    applier.letGo();
+    await feed.stop();
+    await applier.stop();
+  });
+  applier.start();
+  await feed.start();
+
+  const app = buildApp(
+    {
+      pool: reads,
+      batches,
+      codec,
+      cursors: new Cursors(config.INTERNAL_TOKEN),
+      positions,
+      isCaughtUp: () => ends.areApplied(),
+      asOfMs: (nowMs) => feed.asOfMs(nowMs),
+      metrics: ledgerMetrics,
+      readAfterMs: config.READ_AFTER_MS,
+      now: () => Date.now(),
+    },
+    {
+      logger,
+      metrics,
+      internalToken: config.INTERNAL_TOKEN,
+      ready: async () => feed.assigned > 0 && (await answers(reads)) && (await ends.reachable()),
+    },
+  );
+  closers.push(() => drain(app));
+  const address = await listen(app, { host: config.HOST, port: config.PORT });
+  return {
+    address,
+    async close() {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+function ledgerPool(config: LedgerConfig, max: number, statementTimeoutMs: number): Pool {
+  return createPool({
+    databaseUrl: config.DATABASE_URL,
+    max,
+    statementTimeoutMs,
+    connectionTimeoutMs: 2_000,
+    applicationName: "ledger",
+    settings: ledgerSettings,
+  });
+}
+
+async function checkDatabase(config: LedgerConfig, pool: Pool): Promise<void> {
+  const failed = (error: unknown): never => {
+    throw explainFailure(config.DATABASE_URL, error);
+  };
+  const { rows } = await pool.query("SELECT to_regclass('ledger.partition_position') AS found").catch(failed);
+  if (rows[0]?.found) return;
+  throw new StartFailure(
+    "The database has no ledger tables; migrate it first (pnpm --filter @coupon/database migrate).",
+  );
+}
+
+async function answers(pool: Pool): Promise<boolean> {
+  return pool.query("SELECT 1").then(
+    () => true,
+    () => false,
+  );
+}
+
+function logConfigOf(config: LedgerConfig, processId: string, logger: Logger): LogConfig {
+  return {
+    brokers: config.KAFKA_BROKERS.split(","),
+    topicPrefix: config.TOPIC_PREFIX,
+    partitions: config.PARTITIONS,
+    clientId: processId,
+    log: (level, message, fields) => logger[level](fields, message),
+  };
+}
+
+/** What an operator can put right is told in one sentence. */
+function startFailure(error: unknown): unknown {
+  if (error instanceof DatabaseFailure || error instanceof TopicMisconfigured) return new StartFailure(error.message);
+  if (error instanceof LogUnavailable) return new StartFailure(`The log can't be reached: ${error.message}.`);
+  return error;
+}

@@ -1,0 +1,47 @@
+import { loadConfig, setting } from "@coupon/service-kit";
+import { type Static, Type } from "typebox";
+
+const schema = Type.Object({
+  HOST: setting.host(),
+  PORT: setting.port(),
+  LOG_LEVEL: setting.logLevel(),
+  DATABASE_URL: setting.text("the URL of the PostgreSQL database, e.g. postgres://user:password@127.0.0.1:5432/coupon"),
+  KAFKA_BROKERS: setting.text("the brokers of the log, e.g. 127.0.0.1:9092,127.0.0.1:9093"),
+  TOPIC_PREFIX: setting.text("what the topics' names begin with", "coupon."),
+  PARTITIONS: setting.integer("the number of partitions of the entries", { minimum: 1, maximum: 1_000, fallback: 12 }),
+  INTERNAL_TOKEN: Type.String({ minLength: 16, description: "the secret between our own services" }),
+  COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
+  /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
+  GROUP: setting.text("the name of the consumer group", "ledger"),
+  TRANSACTIONS_MAX: setting.integer("how many transactions are under way at once", {
+    minimum: 1,
+    maximum: 16,
+    fallback: 3,
+  }),
+  TRANSACTION_ROWS_MAX: setting.integer("rows after which a transaction is large enough", {
+    minimum: 1,
+    maximum: 100_000,
+    fallback: 5_000,
+  }),
+  /** Fewer, larger transactions cost less; a read that waits for its write waits this much longer. */
+  GATHER_MS: setting.integer("how long small work gathers, in milliseconds", {
+    minimum: 0,
+    maximum: 1_000,
+    fallback: 5,
+  }),
+  REST_MS: setting.integer("how long a caught-up log is left alone between two fetches, in milliseconds", {
+    minimum: 0,
+    maximum: 1_000,
+    fallback: 20,
+  }),
+  READ_AFTER_MS: setting.integer("how long a read waits for its position, in milliseconds", {
+    minimum: 1,
+    maximum: 10_000,
+    fallback: 2_000,
+  }),
+});
+
+export type LedgerConfig = Static<typeof schema>;
+
+/** @throws ConfigInvalid with one sentence that says which setting is wrong */
+export const readConfig = (env: NodeJS.ProcessEnv): LedgerConfig => loadConfig(schema, env);

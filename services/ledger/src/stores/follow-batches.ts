@@ -1,0 +1,25 @@
+import { createBatchFollower, type LogConfig } from "@coupon/events";
+import type { Logger } from "@coupon/service-kit";
+import type { Batches } from "./batches.ts";
+
+/**
+ * Keeps `batches` as campaigns publishes them. Resolves once everything that is published has been taken in.
+ *
+ * @throws LogUnavailable
+ */
+export async function followBatches(
+  config: LogConfig,
+  batches: Batches,
+  logger: Logger,
+): Promise<{ close(): Promise<void> }> {
+  const follower = createBatchFollower({
+    config,
+    onChange: (batchId, definition) => {
+      if (definition === null) batches.remove(batchId);
+      else batches.put(definition);
+    },
+    onAlarm: (key, error) => logger.error({ key, err: error }, "a published batch can't be read"),
+  });
+  await follower.start();
+  return follower;
+}

@@ -1,0 +1,54 @@
+import { countOutstanding, readBatchTotals } from "@coupon/database";
+import {
+  type BatchDefinition,
+  DAY_MS,
+  dayAt,
+  formatInstant,
+  greatestDiscount,
+  startOfDayMs,
+  type Validity,
+} from "@coupon/domain";
+import type { LedgerResources } from "../resources.ts";
+import { found, type Outcome, refused } from "./outcome.ts";
+
+/**
+ * What a batch has come to: coupons issued, redemptions and reversals; `cost` is what redemptions took off
+ * less what reversals gave back; `liability` is the most that the coupons still out can take off.
+ */
+export async function batchStats(resources: LedgerResources, batchNumber: number): Promise<Outcome> {
+  const definition = resources.batches.byNumber(batchNumber);
+  if (definition === undefined) return refused("batch_not_found");
+  const nowMs = resources.now();
+  const asOf = formatInstant(resources.asOfMs(nowMs));
+  const totals = await readBatchTotals(resources.pool, batchNumber);
+  const outstanding = await outstandingOf(resources, definition, nowMs, () => {
+    const redeemed = totals.redemptions - totals.restored;
+    return totals.issued - redeemed - totals.deactivated;
+  });
+  const { currency } = definition.template.benefit;
+  const { issued, redemptions: redeemed, reversals: reversed } = totals;
+  const cost = { amount: totals.discounted - totals.discountReversed, currency };
+  const liability = { amount: outstanding * greatestDiscount(definition.template), currency };
+  return found(JSON.stringify({ batchNumber, issued, redeemed, reversed, cost, liability, asOf }));
+}
+
+/** Coupons that can still be redeemed. With a fixed validity the totals tell; else those too old are left out. */
+async function outstandingOf(
+  { pool }: LedgerResources,
+  { template, revoked, batchNumber }: BatchDefinition,
+  nowMs: number,
+  fromTotals: () => number,
+): Promise<number> {
+  if (revoked) return 0;
+  const { validity } = template;
+  if ("from" in validity) return nowMs < Date.parse(validity.until) ? fromTotals() : 0;
+  return countOutstanding(pool, batchNumber, oldestLiveMs(validity, template.timeZone, nowMs));
+}
+
+/** Of relative validity: the first instant at which a coupon was issued that is not over now. */
+function oldestLiveMs(validity: Extract<Validity, { days: number }>, timeZone: string, nowMs: number): number {
+  const days = (validity.delayDays ?? 0) + validity.days;
+  if (validity.mode === "calendar") return startOfDayMs(timeZone, dayAt(timeZone, nowMs) - days + 1);
+  // Validity counts from the whole second of the issue.
+  return (Math.floor((nowMs - days * DAY_MS) / 1_000) + 1) * 1_000;
+}
