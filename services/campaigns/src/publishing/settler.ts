@@ -51,9 +51,14 @@ export class Settler {
   async #round(): Promise<boolean> {
     const [next] = this.#waiting.values();
     if (next === undefined) return false;
-    await this.#options.settle(next);
-    // A newer one may have come meanwhile, and stays.
-    if (this.#waiting.get(next.batchId) === next) this.#waiting.delete(next.batchId);
+    this.#waiting.delete(next.batchId);
+    try {
+      await this.#options.settle(next);
+    } catch (error) {
+      // Behind the others, so that one that fails holds up none of them; a newer one may have come meanwhile.
+      if (!this.#waiting.has(next.batchId)) this.#waiting.set(next.batchId, next);
+      throw error;
+    }
     this.#options.settled(next);
     return this.#waiting.size > 0;
   }

@@ -21,10 +21,9 @@ export async function changeReservation(tx: ManagementTransaction, change: Reser
     UPDATE management.campaign SET reserved = reserved + ${amount}
     WHERE campaign_id = ${change.campaignId} AND currency = ${change.currency} AND ${amount} <= budget - reserved`;
   if (covered !== 1) return false;
-  await tx.budgetReservation.upsert({
-    where: { batchId: change.batchId },
-    create: { batchId: change.batchId, campaignId: change.campaignId, amount, updatedAt: change.at },
-    update: { amount: { increment: amount }, updatedAt: change.at },
-  });
+  const { batchId, campaignId, at } = change;
+  const data = { amount: { increment: amount }, updatedAt: at };
+  const { count } = await tx.budgetReservation.updateMany({ where: { batchId }, data });
+  if (count === 0) await tx.budgetReservation.create({ data: { batchId, campaignId, amount, updatedAt: at } });
   return true;
 }
