@@ -1,0 +1,163 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createFaultProxy, eventually, type FaultProxy } from "../src/index.ts";
+
+let server: Server;
+let proxy: FaultProxy;
+let received = "";
+const clients = new Set<Client>();
+
+/** Answers every line with itself in capitals. */
+beforeEach(async () => {
+  received = "";
+  server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      received += chunk;
+      socket.write(String(chunk).toUpperCase());
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  proxy = await createFaultProxy({ port: (server.address() as { port: number }).port });
+});
+
+afterEach(async () => {
+  for (const client of clients) client.socket.destroy();
+  clients.clear();
+  await proxy.close();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+class Client {
+  readonly socket: Socket;
+  readonly closed: Promise<unknown>;
+  text = "";
+  error: string | undefined;
+
+  constructor() {
+    this.socket = connect(proxy.port, proxy.host);
+    this.socket.on("data", (chunk) => {
+      this.text += chunk;
+    });
+    this.socket.on("error", (error: NodeJS.ErrnoException) => {
+      this.error = error.code;
+    });
+    this.closed = new Promise((resolve) => this.socket.once("close", resolve));
+    clients.add(this);
+  }
+
+  async exchange(line: string, answer = line.toUpperCase()): Promise<void> {
+    this.text = "";
+    this.socket.write(line);
+    await eventually(() => this.text === answer);
+  }
+}
+
+test("passes bytes both ways and counts them", async () => {
+  const client = new Client();
+  await client.exchange("hello");
+  expect([proxy.bytes, proxy.connections, proxy.accepted]).toEqual([{ up: 5, down: 5 }, 1, 1]);
+});
+
+test("passes an end on, and forgets the connection", async () => {
+  const client = new Client();
+  await client.exchange("hello");
+  client.socket.end("bye");
+  await client.closed;
+  expect([received, client.text]).toEqual(["hellobye", "HELLOBYE"]);
+  await eventually(() => proxy.connections === 0);
+});
+
+test("a cut resets every connection, and lets new ones in", async () => {
+  const [first, second] = [new Client(), new Client()];
+  await Promise.all([first.exchange("one"), second.exchange("two")]);
+  proxy.cutAll();
+  await Promise.all([first.closed, second.closed]);
+  expect([first.error, second.error]).toEqual(["ECONNRESET", "ECONNRESET"]);
+  await new Client().exchange("three");
+});
+
+test("a cut after bytes lets the server have exactly those", async () => {
+  const client = new Client();
+  await client.exchange("hello");
+  const cut = proxy.cutAfterBytes(3);
+  client.socket.write("world");
+  await Promise.all([cut, client.closed]);
+  await eventually(() => received === "hellowor");
+});
+
+test("a cut after bytes of the reply lets the client have exactly those, the server the whole request", async () => {
+  const client = new Client();
+  const cut = proxy.cutAfterBytes(2, "down");
+  client.socket.write("hello");
+  await Promise.all([cut, client.closed]);
+  expect([received, client.text.length <= 2]).toEqual(["hello", true]);
+});
+
+test("dropped replies: the server has the request, the client never hears of it", async () => {
+  const client = new Client();
+  await client.exchange("first");
+  proxy.dropReplies(true);
+  client.text = "";
+  client.socket.write("second");
+  await eventually(() => received === "firstsecond");
+  proxy.dropReplies(false);
+  await client.exchange("third", "THIRD");
+});
+
+test("a pause keeps bytes back, also of connections made meanwhile, and a resume lets them go", async () => {
+  const old = new Client();
+  await old.exchange("old");
+  proxy.pause();
+  const young = new Client();
+  old.socket.write("1");
+  young.socket.write("2");
+  await eventually(() => proxy.connections === 2);
+  expect(received).toBe("old");
+  proxy.resume();
+  await eventually(() => old.text === "OLD1" && young.text === "2");
+});
+
+test("a delay holds bytes back and keeps their order", async () => {
+  const client = new Client();
+  await client.exchange("now");
+  proxy.delay(60);
+  const since = performance.now();
+  client.text = "";
+  for (const letter of "abcdef") client.socket.write(letter);
+  await eventually(() => client.text === "ABCDEF", { intervalMs: 1 });
+  // Once there and once back; timers may fire a millisecond early.
+  expect(performance.now() - since).toBeGreaterThan(115);
+  proxy.delay(0);
+  await client.exchange("again");
+});
+
+test("a server that is away refuses, and open connections go on", async () => {
+  const open = new Client();
+  await open.exchange("hello");
+  proxy.refuse(true);
+  const late = new Client();
+  await late.closed;
+  await open.exchange("still here");
+  proxy.refuse(false);
+  await new Client().exchange("back");
+});
+
+test("a dead server behind it resets the client", async () => {
+  await new Promise((resolve) => server.close(resolve));
+  const client = new Client();
+  await client.closed;
+  expect(client.text).toBe("");
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+
+test("much data passes whole, against the reader's pace", async () => {
+  const client = new Client();
+  const letters = "x".repeat(4 << 20);
+  client.socket.write(letters);
+  await eventually(() => client.text.length === letters.length, { timeoutMs: 20_000 });
+  expect([proxy.bytes.up, proxy.bytes.down]).toEqual([letters.length, letters.length]);
+});
