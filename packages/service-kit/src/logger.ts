@@ -1,22 +1,21 @@
-import { type Logger, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
 
 export type { Logger };
 
 const secrets = ["authorization", "signature", "secret", "token", "password", "cookie"];
 
 /**
- * A JSON logger on standard output. Whatever is logged under a name that holds a secret, at the top,
- * one or two levels down, or among a request's headers, is replaced by `[redacted]`.
+ * A JSON logger on standard output. Whatever is logged under a name that holds a secret, at the top or
+ * up to two levels down, is replaced by `[redacted]`.
  */
-export function createLogger(options: { name: string; level?: string }): Logger {
-  return pino({
+export function createLogger(options: { name: string; level?: string; destination?: DestinationStream }): Logger {
+  const paths = secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  const settings = {
     name: options.name,
     level: options.level ?? "warn",
-    redact: {
-      paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]).concat('*.headers["signature-input"]'),
-      censor: "[redacted]",
-    },
-    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths, censor: "[redacted]" },
+    formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
-  });
+  };
+  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
 }

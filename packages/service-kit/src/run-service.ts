@@ -15,16 +15,17 @@ export interface RunOptions {
  * sentence on standard error), when closing failed or took too long, and after an uncaught error.
  */
 export async function runService(options: RunOptions): Promise<void> {
-  const starting = options.start();
+  let starting: ReturnType<RunOptions["start"]> | undefined;
   closeWithGrace(
     { delay: options.closeWithinMs ?? 10_000, logger: { error: (message) => complain(options.name, message) } },
     async ({ err }) => {
       if (err !== undefined) complain(options.name, err);
-      const running = await starting.catch(() => undefined);
+      const running = await starting?.catch(() => undefined);
       await running?.close();
     },
   );
   try {
+    starting = options.start();
     await starting;
   } catch (error) {
     const sentence = error instanceof StartFailure ? error.message : describe(error);

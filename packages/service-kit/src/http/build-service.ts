@@ -81,13 +81,13 @@ export function buildService(options: ServiceOptions): Service {
     reply.header("request-id", request.id);
     const traceparent = request.raw.headers.traceparent;
     if (traceparent !== undefined && isTraceparent(traceparent)) reply.header("traceparent", traceparent);
-    if (lifecycle.draining) reply.header("connection", "close");
     done();
   });
   app.addHook("preParsing", createBodyReader(options.bodyLimit ?? 1024 * 1024));
   app.addHook("onSend", (request, reply, payload, done) => {
     const meter = request.meter ?? metrics.unmatched;
     meter.observe(reply.raw.statusCode, performance.now() - request.startedAtMs);
+    if (lifecycle.draining) reply.header("connection", "close");
     done(null, payload);
   });
   app.addHook("onRoute", (route) => {

@@ -1,22 +1,30 @@
+import { once } from "node:events";
+import { Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Service } from "./service.ts";
 
-/** How often a draining service looks whether its last connection has gone. */
-const lookEveryMs = 10;
+/** How often connections that have fallen idle are closed at the end. */
+const sweepEveryMs = 20;
 
 /**
- * Takes a service out of traffic without cutting a request off. First, for at most `lameDuckMs`, it
- * still serves but answers with `Connection: close` and says `/readyz` 503, so that callers leave;
- * closing at once would reset connections whose next request is on its way. Then it stops listening
- * and waits for the requests under way. The caller bounds the whole (`runService` does).
+ * Takes a service out of traffic without cutting a request off. It stops listening at once (on a shared
+ * port the others take over) and says `/readyz` 503; connections that are there are served on, each with
+ * `Connection: close` in its next answer, for at most `lameDuckMs`; then those that are idle are closed,
+ * which would otherwise reset requests on their way, and the requests under way are waited for. The whole
+ * is bounded by whoever calls, as `runService` does.
  */
 export async function drain(app: Service, options: { lameDuckMs?: number } = {}): Promise<void> {
+  const { server } = app;
   app.lifecycle.draining = true;
-  const until = performance.now() + (options.lameDuckMs ?? 300);
-  while (performance.now() < until && (await connections(app)) > 0) await sleep(lookEveryMs);
+  if (server.listening) {
+    const ended = once(server, "close").then(() => true);
+    // Of net, for http's own close would also close the connections that are idle just now.
+    Server.prototype.close.call(server);
+    let isOver = await Promise.race([ended, sleep(options.lameDuckMs ?? 1_000, false, { ref: false })]);
+    while (!isOver) {
+      server.closeIdleConnections();
+      isOver = await Promise.race([ended, sleep(sweepEveryMs, false)]);
+    }
+  }
   await app.close();
-}
-
-function connections(app: Service): Promise<number> {
-  return new Promise((resolve) => app.server.getConnections((error, count) => resolve(error === null ? count : 0)));
 }
