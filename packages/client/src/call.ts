@@ -29,8 +29,8 @@ export async function makeCall<Value>({ transport, policy, random }: CallSetting
   const facts = call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey };
   let doubt: Unknown | undefined;
   for (let attempts = 1; ; attempts++) {
+    const attempt = await transport.send(await call.build(), endMs - performance.now(), call.signal);
     call.signal?.throwIfAborted();
-    const attempt = await transport.send(await call.build(), endMs - performance.now());
     if (attempt.kind === "answer") return { ...success<Value>(attempt, attempts), ...facts };
     const failure = { ...toFailure(attempt, attempts), ...facts };
     if (failure.outcome === "unknown") doubt = failure;

@@ -51,8 +51,8 @@ export class Transport {
   }
 
   /** Sends a request once. Never rejects. */
-  async send(request: WireRequest, withinMs: number): Promise<Attempt> {
-    const timeoutMs = Math.max(1, Math.ceil(Math.min(this.#timeoutMs, withinMs)));
+  async send(request: WireRequest, withinMs: number, signal?: AbortSignal): Promise<Attempt> {
+    const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(this.#timeoutMs, withinMs))));
     try {
       const response = await this.#dispatcher.request({
         origin: this.#origin,
@@ -60,7 +60,7 @@ export class Transport {
         method: request.method,
         headers: request.headers,
         body: request.body ?? null,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
       });
       const text = await response.body.text();
       return readAnswer(response.statusCode, response.headers, text);
