@@ -25,7 +25,7 @@ export interface EntryConsumerOptions {
 export interface EntryConsumer {
   /** Resolves at the first assignment. @throws LogUnavailable where there is none within 30 s */
   start(): Promise<void>;
-  /** Waits for the batches that are being applied, leaves the group, closes the connections. */
+  /** Waits for the batches that are being applied, leaves the group, closes the connections; 15 s at most. */
   stop(): Promise<void>;
   /**
    * Of each partition assigned here: the offset of the next message to apply, and the one that the log's next
@@ -94,8 +94,9 @@ class GroupEntryConsumer implements EntryConsumer {
 
   lag(): Map<number, { position: number; end: number }> {
     const lag = new Map<number, { position: number; end: number }>();
-    for (const [partition, { position, end }] of this.#states) {
-      if (position >= 0) lag.set(partition, { position, end: Math.max(position, end) });
+    for (const [partition, { phase, position, end }] of this.#states) {
+      if (position < 0) continue;
+      lag.set(partition, { position, end: phase === "halted" ? end : Math.max(position, end) });
     }
     return lag;
   }

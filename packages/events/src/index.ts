@@ -4,7 +4,7 @@ export { createEntryConsumer, type EntryConsumer, type EntryConsumerOptions } fr
 export * from "./errors.ts";
 export { entryKinds, entryType, type LogMessage, markerType } from "./headers.ts";
 export * from "./log-position.ts";
-export { createLogReader, type LogReader } from "./log-reader.ts";
+export { createLogReader, type LogReader, type LogReaderOptions } from "./log-reader.ts";
 export * from "./messages.ts";
 export { createRulesAppliedFollower, type RulesAppliedFollower } from "./rules-applied-follower.ts";
 export { publishedSchemas } from "./schemas/published.ts";

@@ -17,7 +17,7 @@ export interface LogReader {
    *
    * @throws LogTruncated where the log begins after `from`; what comes later is never given instead
    * @throws LogShrunk where the log ends before `from`
-   * @throws LogUnavailable where nothing comes for 10 s
+   * @throws LogUnavailable where nothing comes for `progressTimeoutMs`
    */
   readRange(partition: number, from: number, to: number): AsyncIterable<LogMessage[]>;
   /** `readRange` that hands over by a call; the next messages wait until it is done. */
@@ -39,9 +39,16 @@ const JOIN_TIMEOUT_MS = 20_000;
 const OFFSETS_TIMEOUT_MS = 5_000;
 const PROGRESS_TIMEOUT_MS = 10_000;
 
-/** @param groupId unique to this process; a group of its own, for kafkajs can't read without one */
-export function createLogReader({ config, groupId }: { config: LogConfig; groupId: string }): LogReader {
-  return new GroupLogReader(config, groupId);
+export interface LogReaderOptions {
+  config: LogConfig;
+  /** Unique to this process: a group of its own, for kafkajs can't read without one. */
+  groupId: string;
+  /** How long a read waits for the next messages. Default 10,000. */
+  progressTimeoutMs?: number;
+}
+
+export function createLogReader(options: LogReaderOptions): LogReader {
+  return new GroupLogReader(options);
 }
 
 /**
@@ -54,9 +61,11 @@ class GroupLogReader implements LogReader {
   readonly #all: number[];
   readonly #reads = new Map<number, RangeRead>();
   readonly #last = new Map<number, Promise<void>>();
+  readonly #progressTimeoutMs: number;
   #closed = false;
 
-  constructor(config: LogConfig, groupId: string) {
+  constructor({ config, groupId, progressTimeoutMs = PROGRESS_TIMEOUT_MS }: LogReaderOptions) {
+    this.#progressTimeoutMs = progressTimeoutMs;
     this.#link = new LogLink(config, "entries");
     this.#all = Array.from({ length: config.partitions }, (_, partition) => partition);
     this.#consumer = new GroupConsumer({
@@ -88,10 +97,14 @@ class GroupLogReader implements LogReader {
       this.#reads.set(partition, read);
       this.#flow(read, false);
       for (;;) {
-        const messages = await read.next(PROGRESS_TIMEOUT_MS);
+        const messages = await read.next(this.#progressTimeoutMs);
         if (messages === null) return;
         yield messages;
       }
+    } catch (error) {
+      // Whoever tries again shall not do it over a connection that has gone silent.
+      if (read.timedOut) this.#consumer.renew(error instanceof Error ? error : new Error(String(error)));
+      throw error;
     } finally {
       this.#consumer.pause([partition]);
       if (this.#reads.get(partition) === read) this.#reads.delete(partition);

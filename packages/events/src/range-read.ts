@@ -16,6 +16,7 @@ export class RangeRead {
   #wake: () => void = () => {};
   /** Offset of the next message to be fetched. */
   expected: number;
+  timedOut = false;
 
   /** @param onFlow called with true when the taker falls behind, with false when it has caught up */
   constructor(partition: number, from: number, to: number, onFlow: (behind: boolean) => void) {
@@ -68,7 +69,10 @@ export class RangeRead {
       `partition ${this.partition} gave nothing from offset ${this.expected} on within ${timeoutMs} ms`,
     );
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.fail(late), timeoutMs);
+      const timer = setTimeout(() => {
+        this.timedOut = true;
+        this.fail(late);
+      }, timeoutMs);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

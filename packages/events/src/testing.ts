@@ -39,12 +39,12 @@ export async function deleteTopics(config: LogConfig): Promise<void> {
 
 /** Deletes what comes before `offset` in a partition of the entries, as retention would. */
 export async function truncateEntries(config: LogConfig, partition: number, offset: number): Promise<void> {
-  await withAdmin(config, (admin) =>
-    admin.deleteTopicRecords({
-      topic: topicName(config, "entries"),
-      partitions: [{ partition, offset: String(offset) }],
-    }),
-  );
+  const topic = topicName(config, "entries");
+  await withAdmin(config, async (admin) => {
+    // Without it kafkajs doesn't know who leads, and fails.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+  });
 }
 
 type Admin = ReturnType<ReturnType<typeof createKafka>["kafka"]["admin"]>;

@@ -1,11 +1,16 @@
+import { setTimeout as delay } from "node:timers/promises";
 import kafkajs, { type Admin, type ITopicConfig } from "kafkajs";
 import { type LogConfig, parseBroker, type Topic, topicName, topics } from "./config.ts";
 import { LogUnavailable, TopicMisconfigured } from "./errors.ts";
 import { createKafka } from "./kafka/client.ts";
 import { topicSettings } from "./topic-settings.ts";
+import { LogLink } from "./wire/log-link.ts";
+import { LATEST } from "./wire/protocol.ts";
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const TOTAL_TIMEOUT_MS = 30_000;
+const SERVED_TIMEOUT_MS = 10_000;
+const SERVED_RETRY_MS = 50;
 const REPLICATION_IN_PRODUCTION = 3;
 
 /**
@@ -22,12 +27,16 @@ export function ensureTopics(config: LogConfig): Promise<void> {
     const missing = topics.filter((topic) => !existing.has(topicName(config, topic)));
     if (missing.length > 0) {
       await admin.createTopics({
-        topics: missing.map((topic) => creation(config, topic, brokers)),
-        waitForLeaders: true,
+        topics: missing.map((topic) => topicCreation(config, topic, brokers)),
+        // It takes a topic that is not known everywhere yet for an error.
+        waitForLeaders: false,
         timeout: REQUEST_TIMEOUT_MS,
       });
     }
+    await Promise.all(missing.map((topic) => untilServed(config, topic)));
     await check(admin, config, brokers);
+    // Another process may have created the others just now.
+    await Promise.all(topics.map((topic) => untilServed(config, topic)));
   });
 }
 
@@ -64,6 +73,30 @@ async function withAdmin(config: LogConfig, work: (admin: Admin) => Promise<void
   }
 }
 
+/** A topic that was just created takes a moment until every leader serves it. */
+async function untilServed(config: LogConfig, topic: Topic): Promise<void> {
+  const link = new LogLink(config, topic);
+  const count = topicSettings[topic].partitions ?? config.partitions;
+  const deadline = performance.now() + SERVED_TIMEOUT_MS;
+  try {
+    for (;;) {
+      const partitions = Array.from({ length: count }, (_, partition) => partition);
+      const failure = await link
+        .session()
+        .listOffsets(partitions, LATEST, REQUEST_TIMEOUT_MS)
+        .then(
+          () => null,
+          (error: unknown) => error,
+        );
+      if (failure === null) return;
+      if (performance.now() > deadline) throw failure;
+      await delay(SERVED_RETRY_MS);
+    }
+  } finally {
+    link.close();
+  }
+}
+
 /** How many brokers the cluster has, where that many will do. */
 async function usableBrokers(admin: Admin, config: LogConfig): Promise<number> {
   const count = (await admin.describeCluster()).brokers.length;
@@ -90,7 +123,8 @@ function inSyncReplicasOf(brokers: number): number {
   return brokers >= REPLICATION_IN_PRODUCTION ? 2 : 1;
 }
 
-function creation(config: LogConfig, topic: Topic, brokers: number): ITopicConfig {
+/** What a topic is created with on so many brokers. */
+export function topicCreation(config: LogConfig, topic: Topic, brokers: number): ITopicConfig {
   const { partitions, cleanupPolicy, retentionMs, maxMessageBytes } = topicSettings[topic];
   const entries: Record<string, string> = {
     "cleanup.policy": cleanupPolicy,

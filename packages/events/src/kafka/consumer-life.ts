@@ -1,11 +1,32 @@
 import type { Consumer, EachBatchPayload } from "kafkajs";
+import type { LogConfig } from "../config.ts";
 import { createKafka, type KafkaClient } from "./client.ts";
-import type { GroupConsumerOptions } from "./group-consumer.ts";
 
-const REQUEST_TIMEOUT_MS = 10_000;
+export interface GroupConsumerOptions {
+  config: LogConfig;
+  /** Full name. */
+  topic: string;
+  /** Of the n-th life of this consumer, from 0. */
+  groupId: (life: number) => string;
+  maxWaitMs: number;
+  maxBytes: number;
+  maxBytesPerPartition: number;
+  partitionsAtOnce: number;
+  sessionTimeoutMs: number;
+  /**
+   * Called at every assignment before anything is fetched under it: says where to read by `seek`, and what
+   * not to read yet by `pause`. Must not throw.
+   */
+  onAssigned: (partitions: number[]) => void;
+  /** Resolves offsets by itself. Must not reject. */
+  onBatch: (payload: EachBatchPayload) => Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 8_000;
+/** How long the others of a group wait for a member that has a batch to finish. */
 const REBALANCE_TIMEOUT_MS = 20_000;
-/** Longer than any single request may take, and much longer than a fetch does. */
-const STANDSTILL_MS = 30_000;
+/** Longer than joining may take. Fetches, also empty ones, come back much more often than that. */
+const STANDSTILL_MS = REBALANCE_TIMEOUT_MS + 5_000;
 const WATCH_EVERY_MS = 1_000;
 
 /**
@@ -21,7 +42,7 @@ export class ConsumerLife {
   readonly #watch: NodeJS.Timeout;
   #aliveAtMs = performance.now();
   #over = false;
-  #end: () => void = () => {};
+  #resolveEnded: () => void = () => {};
   /** Resolves once nothing of this consumer is left, `onBatch` included. */
   readonly ended: Promise<void>;
   lastError: Error | null = null;
@@ -29,11 +50,11 @@ export class ConsumerLife {
   constructor(options: GroupConsumerOptions, life: number, onAssigned: () => void) {
     this.#options = options;
     this.#onAssigned = onAssigned;
-    this.#client = createKafka(options.config, {
-      connectTimeoutMs: 3_000,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      retries: 3,
-    });
+    this.#client = createKafka(
+      options.config,
+      { connectTimeoutMs: 3_000, requestTimeoutMs: REQUEST_TIMEOUT_MS, retries: 3 },
+      (error) => this.end(error),
+    );
     this.#consumer = this.#client.kafka.consumer({
       groupId: options.groupId(life),
       allowAutoTopicCreation: false,
@@ -47,11 +68,11 @@ export class ConsumerLife {
       retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 1_000, restartOnFailure: async () => false },
     });
     this.ended = new Promise((resolve) => {
-      this.#end = resolve;
+      this.#resolveEnded = resolve;
     });
     this.#watch = setInterval(() => this.#watchOver(), WATCH_EVERY_MS);
     this.#listen();
-    this.#begin().catch((error: Error) => this.#finish(error));
+    this.#begin().catch((error: Error) => this.end(error));
   }
 
   seek(partition: number, offset: number): void {
@@ -75,8 +96,20 @@ export class ConsumerLife {
     });
     await Promise.race([this.#consumer.disconnect().catch(() => {}), late]);
     clearTimeout(timer);
-    this.#finish(null);
+    this.end(null);
     await this.ended;
+  }
+
+  /** Throws the consumer away at once, without leaving the group. */
+  end(error: Error | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.lastError = error;
+    clearInterval(this.#watch);
+    this.#client.abandon();
+    this.#consumer.disconnect().catch(() => {});
+    // What follows must not overlap with work on batches of this life.
+    Promise.allSettled([...this.#working]).then(() => this.#resolveEnded());
   }
 
   async #begin(): Promise<void> {
@@ -95,16 +128,16 @@ export class ConsumerLife {
     const alive = () => {
       this.#aliveAtMs = performance.now();
     };
-    for (const event of [events.FETCH_START, events.FETCH, events.HEARTBEAT, events.END_BATCH_PROCESS] as const) {
-      this.#consumer.on(event as typeof events.FETCH, alive);
-    }
+    // FETCH_START comes as well where every fetch fails.
+    this.#consumer.on(events.FETCH, alive);
+    this.#consumer.on(events.END_BATCH_PROCESS, alive);
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
       alive();
       if (this.#over) return;
       this.#options.onAssigned(payload.memberAssignment[this.#options.topic] ?? []);
       this.#onAssigned();
     });
-    this.#consumer.on(events.CRASH, ({ payload }) => this.#finish(payload.error));
+    this.#consumer.on(events.CRASH, ({ payload }) => this.end(payload.error));
   }
 
   async #work(payload: EachBatchPayload): Promise<void> {
@@ -120,18 +153,7 @@ export class ConsumerLife {
 
   #watchOver(): void {
     if (this.#working.size > 0 || performance.now() - this.#aliveAtMs < STANDSTILL_MS) return;
-    this.#finish(new Error(`nothing happened for ${STANDSTILL_MS} ms`));
-  }
-
-  #finish(error: Error | null): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.lastError = error;
-    clearInterval(this.#watch);
-    this.#client.abandon();
-    this.#consumer.disconnect().catch(() => {});
-    // What follows must not overlap with work on batches of this life.
-    Promise.allSettled([...this.#working]).then(() => this.#end());
+    this.end(new Error(`nothing happened for ${STANDSTILL_MS} ms`));
   }
 
   /** Between two lives, and before the group is joined, there is nothing to seek: `onAssigned` says it then. */

@@ -1,32 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { EachBatchPayload } from "kafkajs";
-import type { LogConfig } from "../config.ts";
 import { LogUnavailable } from "../errors.ts";
-import { ConsumerLife } from "./consumer-life.ts";
-
-export interface GroupConsumerOptions {
-  config: LogConfig;
-  /** Full name. */
-  topic: string;
-  /** Of the n-th life of this consumer, from 0. */
-  groupId: (life: number) => string;
-  maxWaitMs: number;
-  maxBytes: number;
-  maxBytesPerPartition: number;
-  partitionsAtOnce: number;
-  sessionTimeoutMs: number;
-  /**
-   * Called at every assignment before anything is fetched under it: says where to read by `seek`, and what
-   * not to read yet by `pause`. Must not throw.
-   */
-  onAssigned: (partitions: number[]) => void;
-  /** Resolves offsets by itself. Must not reject. */
-  onBatch: (payload: EachBatchPayload) => Promise<void>;
-}
+import { ConsumerLife, type GroupConsumerOptions } from "./consumer-life.ts";
 
 const RESTART_MS_MIN = 100;
-const RESTART_MS_MAX = 5_000;
-const STOP_TIMEOUT_MS = 5_000;
+const RESTART_MS_MAX = 2_000;
+const LEAVE_TIMEOUT_MS = 5_000;
+const STOP_TIMEOUT_MS = 15_000;
 
 /**
  * A member of a consumer group that outlives what kafkajs does not: when its consumer crashes, can't join
@@ -77,11 +56,18 @@ export class GroupConsumer {
     this.#life?.resume(partitions);
   }
 
-  /** Leaves the group and closes every connection; resolves after at most 5 s and what `onBatch` still takes. */
+  /** Takes a new consumer in place of the present one, which is thrown away with its connections. */
+  renew(reason: Error): void {
+    this.#life?.end(reason);
+  }
+
+  /** Leaves the group, closes every connection and waits for `onBatch`; for no longer than 15 s in all. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#life?.leave(STOP_TIMEOUT_MS);
-    await this.#running;
+    const timer = new AbortController();
+    const bound = delay(STOP_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => {});
+    await Promise.race([this.#life?.leave(LEAVE_TIMEOUT_MS).then(() => this.#running), bound]);
+    timer.abort();
   }
 
   async #run(onFirstAssignment: () => void): Promise<void> {

@@ -55,7 +55,7 @@ const shardRules = Type.Object({
 
 /** The value of an entry, by its kind. Fields may be added within v1; readers pass over what they don't know. */
 export const entrySchemas = {
-  issue: entry("issue", { items: Type.Array(issueItem, { minItems: 1 }) }),
+  issue: entry("issue", { day: wholeNumber, items: Type.Array(issueItem, { minItems: 1 }) }),
   lock: entry("lock", { items: Type.Array(lockItem, { minItems: 1 }) }),
   redeem: entry("redeem", { items: Type.Array(redeemItem, { minItems: 1 }) }),
   release: entry("release", { items: Type.Array(releaseItem, { minItems: 1 }) }),
