@@ -28,7 +28,12 @@ export async function beRefused(
     couponIds: [couponId],
     order: wanted.order,
   });
-  figures.check("the same redemption repeated is answered with its first success", true, again.ok && again.replayed);
+  const first = victim.result.ok ? victim.result.value.redeemedAt : "";
+  figures.check(
+    "the same redemption repeated is answered with its first success",
+    first,
+    again.ok ? again.value.redeemedAt : "",
+  );
   await sellOut(run, scarceBatchId);
 }
 
