@@ -30,8 +30,8 @@ export async function makeCall<Value>({ transport, policy, random }: CallSetting
   let doubt: Unknown | undefined;
   for (let attempts = 1; ; attempts++) {
     const attempt = await transport.send(await call.build(), endMs - performance.now(), call.signal);
-    call.signal?.throwIfAborted();
     if (attempt.kind === "answer") return { ...success<Value>(attempt, attempts), ...facts };
+    call.signal?.throwIfAborted();
     const failure = { ...toFailure(attempt, attempts), ...facts };
     if (failure.outcome === "unknown") doubt = failure;
     const result = settle(failure, doubt);
