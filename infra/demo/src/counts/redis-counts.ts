@@ -10,11 +10,10 @@ export interface CouponPlace {
 
 const shardsAtOnce = 200;
 const recordsAtOnce = 500;
-const firstSerial = 1;
 
 /**
- * Counts what Redis has: of each shard the serials that were handed out, and of the coupons given, those that have a
- * redemption on record there.
+ * Counts what Redis has: the shards' allotments less what is left in them, whatever stock has moved between them, and
+ * of the coupons given, those that have a redemption on record there.
  */
 export async function countRedis(
   calls: ShardCalls,
@@ -30,7 +29,8 @@ export async function countRedis(
     const headers = await calls.readHeaders(some);
     for (const [i, { batch }] of some.entries()) {
       const counted = counts.get(batch) ?? { issued: 0, redeemed: 0 };
-      counted.issued += (headers[i]?.nextSerial ?? firstSerial) - firstSerial;
+      const header = headers[i];
+      counted.issued += (header?.rules?.allotment ?? 0) - (header?.left ?? 0);
       counts.set(batch, counted);
     }
   }
