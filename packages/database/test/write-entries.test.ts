@@ -237,6 +237,8 @@ describe("CouponCopy", () => {
     const add = (batch: number, serial: number, hash: string) => copy.add(batch, 0, at, [serial, "u", "c", hash, "c"]);
     expect(() => add(2 ** 31, 1, "0".repeat(16))).toThrow(RangeError);
     expect(() => add(1, 2 ** 31, "0".repeat(16))).toThrow(RangeError);
+    expect(() => add(1, 1.5, "0".repeat(16))).toThrow(RangeError);
+    expect(() => add(1, Number.NaN, "0".repeat(16))).toThrow(RangeError);
     expect(() => add(1, 1, "0".repeat(15))).toThrow(RangeError);
     expect(() => add(1, 1, `${"0".repeat(15)}g`)).toThrow(RangeError);
     expect(copy.rows).toBe(0);

@@ -43,6 +43,10 @@ export class CouponCopy {
    */
   add(batch: number, shard: number, issuedAtMs: number, item: IssueItem): void {
     const [serial, userId, callerId, keyHash, via] = item;
+    // What is not a number would be written as 0, and a fraction without its fraction.
+    if (!Number.isInteger(serial) || !Number.isSafeInteger(issuedAtMs)) {
+      throw new RangeError("serials and times are integers");
+    }
     this.#reserve(FIXED_BYTES + TRAILER_BYTES + UTF8_BYTES_MAX * (userId.length + callerId.length));
     const bytes = this.#bytes;
     let at = bytes.writeInt16BE(COLUMNS, this.#length);

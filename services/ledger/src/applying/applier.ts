@@ -43,7 +43,7 @@ export interface ApplierObserver {
 /** Texts queued for a partition above which the log has to wait. */
 const QUEUE_BYTES_MAX = 512 * 1024;
 const RETRY_MS_MIN = 50;
-const RETRY_MS_MAX = 5_000;
+const RETRY_MS_MAX = 2_000;
 
 /**
  * Applies the partitions that the log hands over, each in order, several in one transaction. While one
