@@ -89,7 +89,9 @@ async function makeBatch(target: LoadTarget, profile: Profile, runId: string, fo
 async function runK6(k6: string, profileName: string, settings: ScenarioSettings, folder: string): Promise<number> {
   const log = ["--log-format=raw", `--console-output=${join(folder, "requests.log")}`];
   const script = join(import.meta.dirname, "scenario", "coupons.ts");
-  const child = spawn(k6, ["run", "--no-usage-report", ...log, script], {
+  // Without a terminal k6's progress would be a line every second.
+  const quiet = process.stdout.isTTY ? [] : ["--quiet"];
+  const child = spawn(k6, ["run", "--no-usage-report", ...quiet, ...log, script], {
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...process.env, PROFILE_FILE: profileFile(profileName), SETTINGS: JSON.stringify(settings) },
   });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { checkout, type DemoCaller, registerCallers, signTokens, startLocalStack } from "@coupon/demo";
 import { describeEvent } from "@coupon/stack";
@@ -23,7 +23,7 @@ interface TargetOptions {
 
 const stackName = "load";
 
-/** Hands the work the stack that `.local/stack.json` describes, else one of its own, which it stops afterwards. */
+/** Hands the work the stack that `.local/stack.json` describes, else one of its own, which it throws away afterwards. */
 export async function withTarget<Result>(
   options: TargetOptions,
   work: (target: LoadTarget) => Promise<Result>,
@@ -48,6 +48,7 @@ export async function withTarget<Result>(
     return await work({ issuing, campaigns, ...tokens, caller, databaseUrl, kafkaBrokers, topicPrefix, partitions });
   } finally {
     await local.stack.stop();
+    rmSync(local.stack.local, { recursive: true, force: true });
   }
 }
 
