@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen } from "../src/index.ts";
@@ -316,6 +317,28 @@ describe("bytes on the wire", () => {
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(answer).toContain("application/problem+json");
     expect(answer).toContain('"code":"request_invalid"');
+  });
+
+  test("a body that comes in pieces is one body", async () => {
+    const headers = { ...signedHeaders({ method: "POST", url: claims, body: good, idempotencyKey: "k" }) };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const pieces = [...good].map((piece) => `1\r\n${piece}\r\n`);
+    const answer = await raw(
+      `POST ${claims} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        `${lines.join("")}Transfer-Encoding: chunked\r\n\r\n${pieces.join("")}0\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 201 /);
+  });
+
+  test("a caller that hangs up in the middle of a body harms nobody", async () => {
+    const socket = connect(Number(new URL(base).port), "127.0.0.1");
+    socket.write(
+      `POST ${claims} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+    );
+    const [request] = await once(app.server, "request");
+    socket.destroy();
+    await once(request, "close");
+    expect((await send({ body: good })).status).toBe(201);
   });
 
   test("a body of 100 MiB is not awaited", async () => {

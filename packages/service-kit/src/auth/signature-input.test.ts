@@ -34,7 +34,7 @@ test.each([
   ';created=17;keyid=""',
   ';created=17;keyid="live a"',
   ';created=17;keyid="live_a',
-  ';created=17;keyid=live_a',
+  ";created=17;keyid=live_a",
   `;created=17;keyid="${"a".repeat(129)}"`,
   ';created=17;keyid="live_a";alg="HMAC-SHA256"',
   ';created=17;keyid="live_a";alg="hmac-sha256"x',

@@ -1,85 +1,76 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 /** Deeper nesting than this is refused; nothing in the interface comes near it. */
 export const jsonDepthMax = 16;
 
 export type StrictJson = { ok: true; value: unknown } | { ok: false; pointer: string; message: string };
 
-const quote = 0x22;
-const backslash = 0x5c;
-const colon = 0x3a;
-
-interface Scan {
-  /** Colons outside of strings: the number of members that the text writes down. */
-  members: number;
-  depth: number;
-  ascii: boolean;
-  escapes: boolean;
-}
+/** What `countMembers` answers for a tree that is refused. */
+const tooDeep = Number.NEGATIVE_INFINITY;
+const forbidden = -1e15;
 
 /**
  * Parses a body the way a ledger wants it: UTF-8 only, no duplicate names, no `__proto__` or
  * `constructor`, no NUL and no half of a surrogate pair in any string, nested at most 16 deep. What
  * JSON.parse silently repairs, such as a repeated name, would make the signer and us read one body as
- * two, so it is refused. Duplicates are found by counting: the text has more members than the tree.
+ * two, so it is refused. Duplicates are found by counting: the text then has more colons outside of its
+ * strings than the tree has members. It costs about a tenth more than JSON.parse (bench/parts.ts).
  */
 export function parseStrictJson(raw: Buffer): StrictJson {
-  const scan = scanText(raw);
-  if (scan.depth > jsonDepthMax) return refuse("", `must not be nested deeper than ${jsonDepthMax}`);
-  if (!scan.ascii && !isUtf8(raw)) return refuse("", "must be UTF-8");
+  const ascii = isAscii(raw);
+  if (!ascii && !isUtf8(raw)) return refuse("", "must be UTF-8");
+  const text = raw.toString(ascii ? "latin1" : "utf8");
   let value: unknown;
   try {
-    value = JSON.parse(raw.toString(scan.ascii ? "latin1" : "utf8"));
+    value = JSON.parse(text);
   } catch {
     return refuse("", "must be valid JSON");
   }
-  const members = countMembers(value, scan.escapes);
-  if (members === scan.members) return { ok: true, value };
-  return members < 0 ? findForbidden(value, "") : refuse("", "must not repeat a name within an object");
+  const members = countMembers(value, text.includes("\\"), 0);
+  if (members === tooDeep) return refuse("", `must not be nested deeper than ${jsonDepthMax}`);
+  if (members < 0) return findForbidden(value, "");
+  // Most texts have no colon inside a string, and then the quick count is the exact one.
+  if (members === countColons(text) || members === countColonsOutsideStrings(text)) return { ok: true, value };
+  return refuse("", "must not repeat a name within an object");
 }
 
 function refuse(pointer: string, message: string): StrictJson {
   return { ok: false, pointer, message };
 }
 
-function scanText(raw: Buffer): Scan {
-  let members = 0;
-  let depth = 0;
-  let deepest = 0;
-  let bits = 0;
-  let inString = false;
-  let escapes = false;
-  for (let i = 0; i < raw.length; i++) {
-    const byte = raw[i] as number;
-    bits |= byte;
-    if (inString) {
-      if (byte === quote) inString = false;
-      else if (byte === backslash) {
-        escapes = true;
-        i++;
-      }
-    } else if (byte === quote) inString = true;
-    else if (byte === colon) members++;
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > deepest) deepest = depth;
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
-  }
-  return { members, depth: deepest, ascii: bits < 0x80, escapes };
+function countColons(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(":"); at >= 0; at = text.indexOf(":", at + 1)) count++;
+  return count;
 }
 
-/** Members of the tree; -1 or less where it holds a name or a string that is refused. */
-function countMembers(value: unknown, escapes: boolean): number {
-  if (typeof value === "string") return escapes && !isPlainText(value) ? Number.NEGATIVE_INFINITY : 0;
+/** Of a text that is valid JSON. */
+function countColonsOutsideStrings(text: string): number {
+  let count = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) inString = !inString;
+    else if (inString) at += code === 0x5c ? 1 : 0;
+    else if (code === 0x3a) count++;
+  }
+  return count;
+}
+
+/** Members of the tree; `forbidden` or less where it holds what is refused. Only a text with escapes has odd strings. */
+function countMembers(value: unknown, escapes: boolean, depth: number): number {
+  if (typeof value === "string") return escapes && !isPlainText(value) ? forbidden : 0;
   if (typeof value !== "object" || value === null) return 0;
+  if (depth === jsonDepthMax) return tooDeep;
   let members = 0;
   if (Array.isArray(value)) {
-    for (const item of value) members += countMembers(item, escapes);
+    for (const item of value) members += countMembers(item, escapes, depth + 1);
     return members;
   }
   const object = value as Record<string, unknown>;
   for (const name in object) {
-    if (isForbiddenName(name, escapes)) return Number.NEGATIVE_INFINITY;
-    members += 1 + countMembers(object[name], escapes);
+    if (isForbiddenName(name, escapes)) members += forbidden;
+    members += 1 + countMembers(object[name], escapes, depth + 1);
   }
   return members;
 }
