@@ -10,7 +10,7 @@ export interface PrismaSettings {
   databaseUrl: string;
   /** Connections at most; further work waits for one, at most `waitMsMax`. Default 10. */
   connectionsMax?: number;
-  /** Longest wait for a connection, in milliseconds. Default 2,000. */
+  /** Longest wait for a connection, in milliseconds. Default 5,000. */
   waitMsMax?: number;
   /** Longest run of one statement, in milliseconds. Default 3,000. */
   statementMsMax?: number;
@@ -22,7 +22,7 @@ export interface PrismaSettings {
  * `$disconnect()`.
  */
 export function createPrisma(settings: PrismaSettings): PrismaClient {
-  const waitMsMax = settings.waitMsMax ?? 2_000;
+  const waitMsMax = settings.waitMsMax ?? 5_000;
   const statementMsMax = settings.statementMsMax ?? 3_000;
   const adapter = new PrismaPg({
     connectionString: settings.databaseUrl,

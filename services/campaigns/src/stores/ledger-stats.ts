@@ -2,17 +2,20 @@ import { type Breaker, createBreaker } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
 import Type, { type Static } from "typebox";
 import Value from "typebox/value";
-import { amount, instant } from "../schemas/common.ts";
+import { instant, money } from "../schemas/common.ts";
 import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
 import { done, type Outcome, refused } from "./transact.ts";
 
-/** What the ledger has counted of a batch, up to `asOf`. Money is in minor units of the batch's currency. */
+/**
+ * What the ledger has counted of a batch, up to `asOf`: `cost` is what redemptions took off less what
+ * reversals gave back, `liability` the most that the coupons still out can take off.
+ */
 export const batchStatsSchema = Type.Object({
   issued: Type.Integer(),
   redeemed: Type.Integer(),
   reversed: Type.Integer(),
-  cost: amount,
-  liability: amount,
+  cost: money,
+  liability: money,
   asOf: instant,
 });
 

@@ -83,6 +83,14 @@ export class World {
     return this;
   }
 
+  /** Another instance of campaigns in the world of another one. */
+  async join(world: World): Promise<void> {
+    Object.assign(this.people, world.people);
+    this.env = world.env;
+    this.#closers.push(() => this.stopCampaigns());
+    await this.startCampaigns();
+  }
+
   async startCampaigns(): Promise<void> {
     this.#campaigns = await startCampaigns(readConfig(this.env));
     this.#url = this.#campaigns.url;
