@@ -2,11 +2,12 @@ import { hash } from "node:crypto";
 import { createPositions, type Pool, writeEntries } from "@coupon/database";
 import { countMessage, type Entry, newPartitionCount } from "@coupon/domain";
 import type { LogMessage, LogReader } from "@coupon/events";
-import { LedgerRows } from "@coupon/ledger/ledger-rows";
+import { LedgerRows } from "@coupon/ledger/src/applying/ledger-rows.ts";
 
-/** As the ledger is set up: rows after which a transaction is large enough, and how many are under way. */
-const rowsMax = 10_000;
-const transactionsAtOnce = 2;
+/** As the ledger is set up: when a transaction is large enough, and how many are under way. */
+const rowsMax = 5_000;
+const bytesMax = 1024 * 1024;
+const transactionsAtOnce = 3;
 
 /** Writes messages of the log to a database of its own, with everything made ready before the clock starts. */
 export class LedgerBaseline {
@@ -54,11 +55,13 @@ export class LedgerBaseline {
     const state = newPartitionCount(messages[0]?.epoch ?? -1);
     let rows = new LedgerRows();
     let start = from;
+    let bytes = 0;
     const close = (end: number) => {
       rows.advance({ partition, from: start, to: end, epoch: state.epoch });
       transactions.push(rows);
       rows = new LedgerRows();
       start = end;
+      bytes = 0;
     };
     for (const message of messages) {
       if (message.marker !== null) {
@@ -67,7 +70,8 @@ export class LedgerBaseline {
       }
       const entry = JSON.parse(message.text) as Entry;
       rows.add(partition, entry, hash("sha1", message.text, "hex"));
-      if (rows.rows >= rowsMax) close(message.offset + 1);
+      bytes += message.text.length;
+      if (rows.rows >= rowsMax || bytes >= bytesMax) close(message.offset + 1);
     }
     if (start < to) close(to);
     return transactions;

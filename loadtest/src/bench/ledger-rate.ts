@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPool, migrate, type Pool } from "@coupon/database";
+import { createPool, ledgerSettings, migrate, type Pool } from "@coupon/database";
 import { readLogEnds } from "@coupon/demo";
 import { makeBatch } from "./batches.ts";
 import { type BenchContext, untilQuiet } from "./context.ts";
@@ -24,7 +24,7 @@ export async function measureLedger(context: BenchContext): Promise<Measure> {
   const databaseUrl = new URL(local.addresses.databaseUrl);
   databaseUrl.pathname += "_alone";
   await migrate({ databaseUrl: databaseUrl.href });
-  const options = { statementTimeoutMs: 60_000, connectionTimeoutMs: 5_000 };
+  const options = { statementTimeoutMs: 60_000, connectionTimeoutMs: 5_000, settings: ledgerSettings };
   const pool = createPool({ ...options, databaseUrl: databaseUrl.href, max: 4 });
   const baseline = new LedgerBaseline(pool, reader);
   const samples: number[] = [];

@@ -5,20 +5,20 @@ import { createPool } from "@coupon/database";
 import { createLogReader } from "@coupon/events";
 import { connectRedis, createShardCalls, type RedisConnection } from "@coupon/redis";
 import { describeEvent, listenForInterruption } from "@coupon/stack";
-import { readLogEnds, untilApplied } from "../applied.ts";
-import { registerCallers } from "../callers.ts";
-import { countLog } from "../counts/log-counts.ts";
-import { countPostgres } from "../counts/postgres-counts.ts";
-import { countRedis } from "../counts/redis-counts.ts";
-import { loadDataset } from "../dataset.ts";
-import { explain } from "../explain.ts";
-import { Figures } from "../figures.ts";
-import { KnownIds } from "../known-ids.ts";
-import { type LocalStack, signTokens, stackFolder, startLocalStack } from "../local-stack.ts";
-import { progressBar } from "./progress-bar.ts";
-import { type ReplayOptions, readReplayOptions } from "./replay-options.ts";
-import { reportReplay } from "./replay-report.ts";
-import { type ReplayedCampaign, replayCampaigns } from "./replay-run.ts";
+import { readLogEnds, untilApplied } from "./applied.ts";
+import { registerCallers } from "./callers.ts";
+import { countLog } from "./counts/log-counts.ts";
+import { countPostgres } from "./counts/postgres-counts.ts";
+import { countRedis } from "./counts/redis-counts.ts";
+import { loadDataset } from "./dataset.ts";
+import { explain } from "./explain.ts";
+import { Figures } from "./figures.ts";
+import { KnownIds } from "./known-ids.ts";
+import { type LocalStack, signTokens, stackFolder, startLocalStack } from "./local-stack.ts";
+import { progressBar } from "./replay/progress-bar.ts";
+import { type ReplayOptions, readReplayOptions } from "./replay/replay-options.ts";
+import { reportReplay } from "./replay/replay-report.ts";
+import { type ReplayedCampaign, replayCampaigns } from "./replay/replay-run.ts";
 
 /**
  * `npm run replay`: the whole year of the data set on a stack of its own, which it throws away at the end. The exit
