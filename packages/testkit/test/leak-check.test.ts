@@ -2,12 +2,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { expectNoLeaks, openResources } from "../src/index.ts";
+import { eventually, expectNoLeaks, type OpenResources, openResources } from "../src/index.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
 });
+
+/** What is open before a test; passing timers of the test runner's are waited for. */
+function atRest(): Promise<OpenResources> {
+  return eventually(() => {
+    const open = openResources();
+    return open.has("Timeout") ? undefined : open;
+  });
+}
 
 async function listening(): Promise<Server> {
   const server = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
@@ -20,7 +28,7 @@ function closed(server: Server): Promise<void> {
 }
 
 test("a server left listening is a leak, until it is closed", async () => {
-  const before = openResources();
+  const before = await atRest();
   const server = await listening();
   await expect(expectNoLeaks(before, 50)).rejects.toThrow("left open at the end: 1 TCPServerWrap");
   await closed(server);
@@ -30,7 +38,7 @@ test("a server left listening is a leak, until it is closed", async () => {
 test("a socket left open is a leak, and its ports are named", async () => {
   const server = await listening();
   cleanUps.push(() => closed(server));
-  const before = openResources();
+  const before = await atRest();
   const { port } = server.address() as { port: number };
   const socket = connect(port, "127.0.0.1");
   cleanUps.unshift(() => socket.destroy());
@@ -39,7 +47,7 @@ test("a socket left open is a leak, and its ports are named", async () => {
 });
 
 test("a timer left running is a leak; one that keeps nothing alive is none", async () => {
-  const before = openResources();
+  const before = await atRest();
   const idle = setInterval(() => undefined, 60_000);
   cleanUps.push(() => clearInterval(idle));
   await expect(expectNoLeaks(before, 50)).rejects.toThrow("1 Timeout");
@@ -48,7 +56,7 @@ test("a timer left running is a leak; one that keeps nothing alive is none", asy
 });
 
 test("a child process left running is a leak", async () => {
-  const before = openResources();
+  const before = await atRest();
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
   cleanUps.push(async () => {
     child.kill("SIGKILL");
@@ -58,7 +66,7 @@ test("a child process left running is a leak", async () => {
 });
 
 test("what is about to close gets the time to", async () => {
-  const before = openResources();
+  const before = await atRest();
   const timer = setTimeout(() => undefined, 100);
   await expectNoLeaks(before, 5_000);
   clearTimeout(timer);

@@ -4,6 +4,12 @@ import { StackFailure } from "../stack-failure.ts";
 
 const NAME = "postgres";
 
+/**
+ * Leaves the program the one capability to look into any folder. access(2), by which PostgreSQL looks for its own
+ * programs, heeds capabilities of a user that isn't root only under no_setuid_fixup; at exec all others are gone.
+ */
+const OVERRIDE = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+
 /** Whom the server runs as; PostgreSQL refuses to run as root. */
 export interface ServerUser {
   /** Undefined: as whoever runs the stack. */
@@ -32,7 +38,7 @@ async function makeUser(): Promise<void> {
 /** The command and arguments that run `program` as that user. */
 export function startsAs(user: ServerUser, program: string, args: readonly string[]): [string, readonly string[]] {
   if (user.uid === undefined) return [program, args];
-  const capabilities = user.override ? ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"] : [];
+  const capabilities = user.override ? OVERRIDE : [];
   const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
   return ["setpriv", [...identity, ...capabilities, "--", program, ...args]];
 }
@@ -54,7 +60,11 @@ export async function serverUser(binaries: PostgresBinaries, directory: string):
       "The user `postgres` can't be found: make it with `useradd postgres` and start again.",
     );
   }
-  const user = { uid, gid, override: false };
-  if (await mayReach(user, binaries, directory)) return user;
-  return { ...user, override: true };
+  for (const override of [false, true]) {
+    if (await mayReach({ uid, gid, override }, binaries, directory)) return { uid, gid, override };
+  }
+  throw new StackFailure(
+    "part_failed",
+    `PostgreSQL runs as the user \`postgres\`, who may not look into ${directory} or at ${binaries.postgres}: move the checkout to where everybody may, or set DATABASE_URL to a running server.`,
+  );
 }
