@@ -337,7 +337,7 @@ describe("bytes on the wire", () => {
     );
     const [request] = await once(app.server, "request");
     socket.destroy();
-    await once(request, "close");
+    await new Promise((resolve) => request.on("close", resolve));
     expect((await send({ body: good })).status).toBe(201);
   });
 
