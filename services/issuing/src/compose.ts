@@ -158,6 +158,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     ...parts,
     ...times,
     recovery,
+    publish: (topic, messages) => parts.appender.publish(topic, messages),
     processId,
     batches,
     logger,
@@ -231,12 +232,14 @@ async function followInto({ logConfig, config, batches, callers, logger }: Basis
 
 async function openDoors(basis: Basis, owner: Owner, leases: LeaseKeeper, resources: IssuingResources) {
   const { config, logger, metrics, roles } = basis;
-  const options = { logger, ready: () => true };
+  const doors = { open: false };
+  const options = { logger, ready: () => doors.open };
   const app = buildApp(resources, { ...options, metrics }, roles);
   const internalMetrics = createMetrics("issuing-internal");
   const internal = buildInternalApp(resources, owner, config.INTERNAL_TOKEN, { ...options, metrics: internalMetrics });
   await listen(internal, { host: config.HOST, port: config.INTERNAL_PORT });
   await leases.start();
-  await listen(app, { host: config.HOST, port: config.PORT, reusePort: true });
+  await listen(app, { host: config.HOST, port: config.PORT, reusePort: config.REUSE_PORT });
+  doors.open = true;
   return { app, internal };
 }

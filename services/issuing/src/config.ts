@@ -4,6 +4,8 @@ import { type Static, Type } from "typebox";
 const schema = Type.Object({
   HOST: Type.String({ default: "127.0.0.1" }),
   PORT: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  /** Whether other issuing processes may listen on PORT, too; the kernel spreads connections over them. */
+  REUSE_PORT: Type.Boolean({ default: false }),
   INTERNAL_PORT: Type.Integer({ minimum: 1, maximum: 65_535 }),
   /** Host under which other processes of ours reach INTERNAL_PORT. */
   INTERNAL_HOST: Type.String({ default: "127.0.0.1" }),

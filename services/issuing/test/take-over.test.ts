@@ -27,6 +27,7 @@ async function spawnIssuing(port: number): Promise<Spawned> {
       ...process.env,
       ...world.env,
       PORT: String(port),
+      REUSE_PORT: "true",
       INTERNAL_PORT: String(internalPort),
       PROCESS_ID: uniqueName("p"),
     },

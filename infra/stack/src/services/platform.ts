@@ -102,7 +102,7 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
   const issuing = Array.from({ length: context.issuingProcesses }, (_, index) => {
     const internal = address(context, PORT_OFFSETS.issuingInternal + index);
     const name = `issuing-${index + 1}`;
-    const env = { INTERNAL_PORT: String(internal.port), LEDGER_URL: ledger.url };
+    const env = { INTERNAL_PORT: String(internal.port), LEDGER_URL: ledger.url, REUSE_PORT: "true" };
     return {
       ...spec("issuing", address(context, PORT_OFFSETS.issuing), env),
       name,

@@ -1,5 +1,5 @@
 import type { EntryKind } from "@coupon/domain";
-import type { Applied, DayStarts, ShardCalls } from "@coupon/redis";
+import type { Applied, DayStarts, DiscountVerdict, ShardCalls } from "@coupon/redis";
 import type { Operation, OperationName } from "./operation.ts";
 import type { Pending } from "./pending.ts";
 import { type BelongsTo, reverseAll } from "./reversal.ts";
@@ -7,11 +7,35 @@ import type { Shard } from "./shard.ts";
 
 /** At most so many operations in one script call: 512 claims take Redis about 2 ms. */
 const CLAIMS_MAX = 512;
-/** Order operations carry discounts line by line, and an entry must stay below 1 MiB. */
-const ORDERS_MAX = 64;
+const ORDERS_MAX = 256;
+/** Order operations carry discounts line by line, at most some 200 bytes each; an entry must stay below 1 MiB. */
+const LINES_MAX = 2_000;
 
-export const batchMax = (name: OperationName): number =>
-  name === "claim" ? CLAIMS_MAX : name === "debit" ? 1 : ORDERS_MAX;
+/** How many of the queue's first operations make the next micro-batch: at least one. */
+export function batchSize(name: OperationName, queue: readonly Pending[]): number {
+  if (name === "debit") return 1;
+  if (name === "claim") return Math.min(queue.length, CLAIMS_MAX);
+  const countMax = Math.min(queue.length, ORDERS_MAX);
+  let lines = linesOf((queue[0] as Pending).operation);
+  let count = 1;
+  while (count < countMax) {
+    lines += linesOf((queue[count] as Pending).operation);
+    if (lines > LINES_MAX) break;
+    count += 1;
+  }
+  return count;
+}
+
+function linesOf(operation: Operation): number {
+  if (operation.op === "lock") return discountLines(operation.request.verdict);
+  if (operation.op === "redeem") return operation.request.order ? discountLines(operation.request.order.verdict) : 1;
+  // A reversal names every line at most once, and an order has 200.
+  return operation.op === "reverse" ? 200 : 1;
+}
+
+function discountLines(verdict: DiscountVerdict): number {
+  return verdict.kind === "discount" ? verdict.discount.lines.length : 1;
+}
 
 export const entryKind: Record<OperationName, EntryKind> = {
   claim: "issue",

@@ -26,6 +26,8 @@ export class LeaseKeeper {
   #owners: (string | null)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
+  #refreshing: Promise<void> | null = null;
+  #away = false;
   #stopping = false;
 
   constructor(resources: LeaseResources, owner: Owner | null) {
@@ -45,9 +47,20 @@ export class LeaseKeeper {
     return owner == null ? null : (this.#members.get(owner) ?? null);
   }
 
-  /** Looks again who owns what, for an owner has turned out to be gone. */
-  async refresh(): Promise<void> {
-    this.#owners = await this.#resources.leases.owners(this.#resources.partitions);
+  /** Looks again who owns what, for an owner has turned out to be gone. Those who ask at once share one look. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#resources.leases
+      .owners(this.#resources.partitions)
+      .then(
+        (owners) => {
+          this.#owners = owners;
+        },
+        () => undefined,
+      )
+      .finally(() => {
+        this.#refreshing = null;
+      });
+    return this.#refreshing;
   }
 
   async holds(partition: number): Promise<boolean> {
@@ -80,8 +93,10 @@ export class LeaseKeeper {
       this.#members = new Map(members.map((member) => [member.processId, member.address]));
       if (this.#owner !== null) await this.#keep(members, this.#owner);
       this.#owners = await leases.owners(partitions);
+      this.#away = false;
     } catch (error) {
-      logger.warn({ because: (error as Error).message }, "leases could not be renewed");
+      if (!this.#away) logger.warn({ because: (error as Error).message }, "leases can't be renewed");
+      this.#away = true;
     }
   }
 

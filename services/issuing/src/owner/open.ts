@@ -14,7 +14,8 @@ import type { LogBase, RecoveryReads } from "../stores/recovery-reads.ts";
  * 4. Compare-and-set the shard's epoch to E, and serve.
  */
 export interface OpenResources {
-  appender: EntryAppender;
+  /** Its calls take turns with the process's sends: one produce is in flight at a time. */
+  appender: Pick<EntryAppender, "append" | "appendMarker">;
   reader: LogReader;
   calls: ShardCalls;
   recovery: RecoveryReads;

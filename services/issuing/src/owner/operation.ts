@@ -48,6 +48,8 @@ export type NoOutcome =
   | { kind: "recovering" }
   | { kind: "overloaded" }
   | { kind: "ledger_behind" }
+  /** A bug: logged here, `internal_error` to the caller. */
+  | { kind: "failed" }
   | { kind: "unknown"; because: "log_unavailable" | "deadline_exceeded" };
 
 /** The entry's place in the log that an outcome rests on. */

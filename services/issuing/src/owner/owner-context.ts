@@ -1,4 +1,5 @@
 import type { EntryKind } from "@coupon/domain";
+import type { EntryAppender } from "@coupon/events";
 import type { Logger } from "@coupon/service-kit";
 import type { IssuingMetrics } from "../metrics.ts";
 import type { BatchDirectory } from "./batch-directory.ts";
@@ -18,6 +19,7 @@ export interface OwnerResources extends OpenResources {
   /** How long an operation may wait for a shard that is recovering before it is told so. */
   patienceMs: number;
   pendingMax: number;
+  publish: EntryAppender["publish"];
   /** Whether this process still has the partition's lease; it must not open what another has taken. */
   holdsLease(partition: number): Promise<boolean>;
   belongsTo: BelongsTo;

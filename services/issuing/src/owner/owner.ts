@@ -1,8 +1,8 @@
 import { type EntryKind, partitionOf } from "@coupon/domain";
 import { RedisUnavailable, type ShardAddress } from "@coupon/redis";
-import { applyBatch, batchMax, entryKind } from "./apply.ts";
+import { applyBatch, batchSize, entryKind } from "./apply.ts";
 import { ColdRecords } from "./cold-records.ts";
-import { type OpenedShard, openPartition } from "./open.ts";
+import { type OpenedShard, type OpenResources, openPartition } from "./open.ts";
 import type { Answer, Done, NoOutcome, Operation } from "./operation.ts";
 import { Mismatch, type OwnerContext, type OwnerResources, type ShardTurn } from "./owner-context.ts";
 import { Partition } from "./partition.ts";
@@ -25,6 +25,7 @@ export class Owner implements OwnerContext {
   readonly resources: OwnerResources;
   readonly sender: Sender;
   readonly #partitions = new Map<number, Partition>();
+  readonly #opening: OpenResources;
   readonly #cold: ColdRecords;
   readonly #rules: RulesInForce;
   readonly #transfers: StockTransfers;
@@ -39,6 +40,7 @@ export class Owner implements OwnerContext {
       suspect: (partition, because) => this.reopen(partition, because),
       sent: (entries, seconds) => resources.metrics.sent(entries, seconds),
     });
+    this.#opening = { ...resources, appender: this.sender };
     this.#cold = new ColdRecords(this);
     this.#rules = new RulesInForce(this);
     this.#transfers = new StockTransfers(this);
@@ -71,7 +73,7 @@ export class Owner implements OwnerContext {
       return Promise.resolve({ kind: "not_owner" });
     }
     if (this.#pending >= this.resources.pendingMax) return Promise.resolve({ kind: "overloaded" });
-    const shard = partition.shards.get(`${operation.batch}.${operation.shard}`);
+    const shard = this.#shardFor(partition, operation);
     if (shard === undefined) return Promise.resolve({ kind: "recovering" });
     this.#pending += 1;
     return new Promise((resolve) => {
@@ -82,6 +84,15 @@ export class Owner implements OwnerContext {
       shard.enqueue(pending);
       this.pump(partition, shard);
     });
+  }
+
+  /** While its partition opens, operations gather at a shard that is known by its definition alone. */
+  #shardFor(partition: Partition, { batch, shard }: Operation): Shard | undefined {
+    const address = { batch, shard };
+    const found = partition.shard(address);
+    if (found !== undefined || partition.phase !== "opening") return found;
+    const isDefined = this.resources.batches.shardsOf(batch).some((one) => one.shard === shard);
+    return isDefined ? partition.add(emptyShard(address)) : undefined;
   }
 
   /** Becomes the owner of a partition: opens it, for as long as it takes or until it is given up. */
@@ -161,11 +172,12 @@ export class Owner implements OwnerContext {
     partition.phase = "opening";
     partition.generation += 1;
     partition.dropOutgoing();
+    for (const shard of partition.shards.values()) shard.opened = false;
     void this.#openUntilServing(partition);
   }
 
   #microBatch(partition: Partition, shard: Shard): (() => Promise<void>) | null {
-    const taken = shard.take(batchMax);
+    const taken = shard.take(batchSize);
     if (taken === null) return null;
     const { name, pendings } = taken;
     return async () => {
@@ -188,7 +200,8 @@ export class Owner implements OwnerContext {
         this.applied({ partition, shard }, result, entryKind[name]);
         this.#answer({ partition, shard }, pendings, result);
       } catch (error) {
-        shard.putBack(pendings);
+        if (isExpected(error)) shard.putBack(pendings);
+        else for (const pending of pendings) pending.fail({ kind: "failed" });
         throw error;
       }
     };
@@ -232,8 +245,8 @@ export class Owner implements OwnerContext {
   }
 
   #turnFailed(partition: Partition, generation: number, error: unknown): void {
-    const expected = error instanceof Mismatch || error instanceof RedisUnavailable;
-    if (!expected) this.resources.logger.error({ err: error, partition: partition.id }, "a script call failed");
+    if (!isExpected(error))
+      this.resources.logger.error({ err: error, partition: partition.id }, "a script call failed");
     if (partition.generation === generation) this.reopen(partition, (error as Error).message);
   }
 
@@ -257,9 +270,7 @@ export class Owner implements OwnerContext {
   }
 
   async #open(partition: Partition, generation: number): Promise<void> {
-    const opened = await this.sender.alone(() =>
-      openPartition(this.resources, partition.id, this.#shardsIn(partition)),
-    );
+    const opened = await openPartition(this.#opening, partition.id, this.#shardsIn(partition));
     if (partition.generation !== generation || partition.phase !== "opening") return;
     partition.epoch = opened.epoch;
     partition.lastOffset = opened.lastOffset;
@@ -282,21 +293,23 @@ export class Owner implements OwnerContext {
   /** Makes the shard as the opening found it, and asks anew what had no answer. */
   #adopt(partition: Partition, found: OpenedShard): void {
     const before = partition.shard(found.address);
-    const shard = new Shard(found.address, found);
+    const shard = partition.add(new Shard(found.address, found));
+    shard.opened = true;
     shard.recovering = found.rebuild;
     if (before !== undefined) shard.putBack(before.takeUnanswered());
-    partition.shards.set(shard.key, shard);
   }
 
   /** A shard of a batch that was published after the opening begins empty, under the same epoch. */
   #adoptNew(partition: Partition, address: ShardAddress): void {
-    if (partition.shard(address) !== undefined) return;
-    const shard = new Shard(address, { number: 0, durableOffset: -1, rulesVersion: 0 });
+    const before = partition.shard(address);
+    if (before?.opened === true) return;
+    const shard = partition.add(emptyShard(address));
+    shard.opened = true;
+    if (before !== undefined) shard.putBack(before.takeUnanswered());
     shard.jobs.push(async () => {
       const opened = await this.resources.calls.open(address, null, partition.epoch);
       if (!opened) throw new Mismatch(shard, null);
     });
-    partition.shards.set(shard.key, shard);
     this.#rules.enforce(partition, shard);
     this.pump(partition, shard);
   }
@@ -322,6 +335,15 @@ export class Owner implements OwnerContext {
       }
     }
   }
+}
+
+function emptyShard(address: ShardAddress): Shard {
+  return new Shard(address, { number: 0, durableOffset: -1, rulesVersion: 0 });
+}
+
+/** What an opening heals. Anything else is a bug, and asking again would only meet it again. */
+function isExpected(error: unknown): boolean {
+  return error instanceof Mismatch || error instanceof RedisUnavailable;
 }
 
 function lateAnswer(pending: Pending, partition: Partition): NoOutcome {

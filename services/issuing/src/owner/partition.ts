@@ -31,6 +31,12 @@ export class Partition {
     this.id = id;
   }
 
+  /** Puts a shard in, in place of what was there. */
+  add(shard: Shard): Shard {
+    this.shards.set(shard.key, shard);
+    return shard;
+  }
+
   shard(address: ShardAddress): Shard | undefined {
     return this.shards.get(`${address.batch}.${address.shard}`);
   }

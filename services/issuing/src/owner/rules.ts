@@ -78,7 +78,7 @@ export class RulesInForce {
     while (this.#toConfirm.length > 0 && !this.#closed) {
       const messages = this.#toConfirm.splice(0, 1_000);
       try {
-        await this.#owner.resources.appender.publish("rules-applied", messages);
+        await this.#owner.resources.publish("rules-applied", messages);
         delayMs = 20;
       } catch (error) {
         this.#toConfirm = messages.concat(this.#toConfirm);

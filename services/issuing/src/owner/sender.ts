@@ -1,9 +1,12 @@
+import type { Marker } from "@coupon/domain";
 import { type EntryAppender, LogUnavailable, type PartitionAppend } from "@coupon/events";
 import type { OutgoingEntry, Partition } from "./partition.ts";
 import type { Shard } from "./shard.ts";
 
 /** A record batch must stay below the topic's max.message.bytes (1 MiB). */
 const PARTITION_BYTES_MAX = 768 * 1024;
+
+type Appender = Pick<EntryAppender, "append" | "appendMarker">;
 
 export interface SenderHooks {
   /** A shard's entries have been handed to a send: its next script call may start. */
@@ -19,13 +22,13 @@ export interface SenderHooks {
  * has written since our marker; otherwise, or on a failure, nothing is answered and the partition reopens.
  */
 export class Sender {
-  readonly #appender: EntryAppender;
+  readonly #appender: Appender;
   readonly #timeoutMs: number;
   readonly #hooks: SenderHooks;
   readonly #ready = new Set<Partition>();
   #inFlight: Promise<void> | null = null;
 
-  constructor(appender: EntryAppender, timeoutMs: number, hooks: SenderHooks) {
+  constructor(appender: Appender, timeoutMs: number, hooks: SenderHooks) {
     this.#appender = appender;
     this.#timeoutMs = timeoutMs;
     this.#hooks = hooks;
@@ -37,8 +40,17 @@ export class Sender {
     this.#inFlight ??= this.#run();
   }
 
-  /** Runs `work`, which may produce, while nothing is in flight. */
-  async alone<T>(work: () => Promise<T>): Promise<T> {
+  /** For openings: appends while nothing else is in flight. */
+  append(batch: PartitionAppend[], timeoutMs: number): Promise<{ partition: number; baseOffset: number }[]> {
+    return this.#alone(() => this.#appender.append(batch, timeoutMs));
+  }
+
+  /** For openings: appends a marker while nothing else is in flight. */
+  appendMarker(partition: number, marker: Marker, timeoutMs: number): Promise<number> {
+    return this.#alone(() => this.#appender.appendMarker(partition, marker, timeoutMs));
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
     while (this.#inFlight !== null) await this.#inFlight;
     const done = work();
     this.#inFlight = done.then(

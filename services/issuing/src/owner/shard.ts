@@ -25,6 +25,8 @@ export class Shard {
   rulesVersion: number;
   /** A batch definition's version whose rules entry is queued. */
   rulesQueued = 0;
+  /** False while only its definition is known: the partition's opening has not looked at it. */
+  opened = false;
   recovering = false;
   /** A script call is under way; there is never a second one. */
   running = false;
@@ -69,12 +71,14 @@ export class Shard {
   }
 
   /**
-   * Takes the next micro-batch: at most `max` operations of one kind, kinds in turn so that none starves.
+   * Takes the next micro-batch, of one kind and as many as `size` says; kinds in turn, so that none starves.
    */
-  take(max: (name: OperationName) => number): { name: OperationName; pendings: Pending[] } | null {
+  take(
+    size: (name: OperationName, queue: readonly Pending[]) => number,
+  ): { name: OperationName; pendings: Pending[] } | null {
     for (const [name, queue] of this.#queues) {
       if (queue.length === 0) continue;
-      const limit = max(name);
+      const limit = size(name, queue);
       const pendings = queue.length <= limit ? queue : queue.splice(0, limit);
       this.#queues.delete(name);
       if (pendings !== queue) this.#queues.set(name, queue);

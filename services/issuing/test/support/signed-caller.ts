@@ -11,7 +11,8 @@ export interface CallOptions {
   headers?: Record<string, string>;
   /** Sent as it is instead of `body`. */
   rawBody?: string;
-  createdSeconds?: number;
+  /** Signed so much later (or, below 0, earlier) than now. */
+  createdOffsetSeconds?: number;
 }
 
 /** Signs requests the long way, apart from the SDK and the verifier. */
@@ -57,7 +58,7 @@ export class SignedCaller {
       components.push(["idempotency-key", options.idempotencyKey]);
     }
     const names = components.map(([name]) => `"${name}"`).join(" ");
-    const created = options.createdSeconds ?? Math.floor(Date.now() / 1000);
+    const created = Math.floor(Date.now() / 1000) + (options.createdOffsetSeconds ?? 0);
     const input = `(${names});created=${created};keyid="${this.keyId}";alg="hmac-sha256"`;
     const base = [...components.map(([name, value]) => `"${name}": ${value}`), `"@signature-params": ${input}`].join(
       "\n",

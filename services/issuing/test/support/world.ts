@@ -61,7 +61,7 @@ export class World {
       HASH_KEY: randomBytes(32).toString("base64"),
       CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),
       LEASE_TTL_MS: "800",
-      LOG_LEVEL: "silent",
+      LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "silent",
     });
     for (const caller of [this.caller, this.otherCaller]) await this.publishCaller(caller);
   }
