@@ -9,7 +9,15 @@ import {
 } from "@coupon/database";
 import { createCouponIdCodec, parseCouponKeys } from "@coupon/domain";
 import { checkTopics, createLogReader, type LogConfig, LogUnavailable, TopicMisconfigured } from "@coupon/events";
-import { createLogger, createMetrics, drain, type Logger, listen, StartFailure } from "@coupon/service-kit";
+import {
+  ConfigInvalid,
+  createLogger,
+  createMetrics,
+  drain,
+  type Logger,
+  listen,
+  StartFailure,
+} from "@coupon/service-kit";
 import { buildApp } from "./app.ts";
 import { AppliedPositions } from "./applying/applied-positions.ts";
 import { Applier } from "./applying/applier.ts";
@@ -48,7 +56,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   const logger = createLogger({ name: "ledger", level: config.LOG_LEVEL });
   const metrics = createMetrics("ledger");
   const log = logConfigOf(config, processId, logger);
-  const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
+  const codec = createCouponIdCodec(readCouponKeys(config));
 
   const reads = ledgerPool(config, READ_CONNECTIONS_MAX, 3_000);
   closers.push(() => reads.end());
@@ -87,7 +95,6 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     await applier.stop();
   });
   applier.start();
-  await feed.start();
 
   const app = buildApp(
     {
@@ -111,6 +118,8 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   );
   closers.push(() => drain(app));
   const address = await listen(app, { host: config.HOST, port: config.PORT });
+  // After a crash the group waits for the member that is gone (8 s); reads are answered meanwhile.
+  await feed.start();
   return {
     address,
     async close() {
@@ -146,6 +155,14 @@ async function answers(pool: Pool): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+function readCouponKeys(config: LedgerConfig): ReadonlyMap<number, Uint8Array> {
+  try {
+    return parseCouponKeys(config.COUPON_KEYS);
+  } catch (error) {
+    throw new ConfigInvalid("COUPON_KEYS", `COUPON_KEYS is not valid: ${(error as Error).message}.`);
+  }
 }
 
 function logConfigOf(config: LedgerConfig, processId: string, logger: Logger): LogConfig {
