@@ -39,10 +39,10 @@ describe("a change is answered once it is in force on every shard", () => {
     const batch = await desk.issuing();
     world.owner.keepSilent((_definition, shard) => shard === 1);
     const refused = await pause(batch);
-    expectRefusal(refused, "shard_recovering");
+    expectRefusal(refused, "shard_recovering", { outcome: "unknown" });
     expect(refused.body.detail).toContain("version 5");
     expect(await read(batch)).toMatchObject({ etag: '"5"', body: { state: "paused", inForce: false } });
-    expectRefusal(await pause(batch), "shard_recovering");
+    expectRefusal(await pause(batch), "shard_recovering", { outcome: "unknown" });
     expectRefusal(await pause(batch, "second"), "precondition_failed");
     await world.owner.speak();
     expect(await pause(batch)).toMatchObject({ status: 200, etag: '"5"' });
@@ -53,7 +53,7 @@ describe("a change is answered once it is in force on every shard", () => {
   test("a missed confirmation is asked for again by the same request", async () => {
     const batch = await desk.issuing();
     world.owner.keepSilent();
-    expectRefusal(await pause(batch), "shard_recovering");
+    expectRefusal(await pause(batch), "shard_recovering", { outcome: "unknown" });
     // Owners confirm what is published again; what they said meanwhile is lost.
     world.owner.keepSilent(() => false);
     expect(await pause(batch)).toMatchObject({ status: 200, etag: '"5"' });
@@ -90,7 +90,7 @@ describe("a restart of the service", () => {
     const batch = await desk.issuing();
     const { batchId } = batch.body;
     world.owner.keepSilent();
-    expectRefusal(await pause(batch), "shard_recovering");
+    expectRefusal(await pause(batch), "shard_recovering", { outcome: "unknown" });
     await world.stopCampaigns();
     world.owner.keepSilent(() => false);
     await world.startCampaigns();
@@ -104,7 +104,9 @@ describe("a restart of the service", () => {
     world.owner.keepSilent();
     const path = `/ops/v1/batches/${batchId}/stock-changes`;
     const body = { from: 100, to: 50, reason: "less demand" };
-    expectRefusal(await world.call("operator", "POST", path, { body, ifMatch: batch.etag }), "shard_recovering");
+    expectRefusal(await world.call("operator", "POST", path, { body, ifMatch: batch.etag }), "shard_recovering", {
+      outcome: "unknown",
+    });
     await world.stopCampaigns();
     world.owner.keepSilent(() => false);
     await world.startCampaigns();

@@ -1,12 +1,12 @@
 import type { RefusalCode } from "@coupon/domain";
-import { operatorOf, problemSchema, refusalReply, requireRole } from "@coupon/service-kit";
+import { operatorOf, problemOf, problemSchema, refusalReply, requireRole, retryAfterOf } from "@coupon/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type TSchema } from "typebox";
 import { refusalOf } from "../errors.ts";
 import { etagOf, parseIfMatch } from "../precondition.ts";
 import { resourceId } from "../schemas/common.ts";
 import { decodeCursor, type PageAsk } from "../stores/page.ts";
-import { done, type Outcome, refused } from "../stores/transact.ts";
+import { done, type Outcome, type Refused, refused } from "../stores/transact.ts";
 import type { ChangeAsk } from "../use-cases/apply-change.ts";
 
 /** Whoever has a role may read. */
@@ -39,11 +39,19 @@ export async function answer<Result>(
     if (refusal === null) throw error;
     return refused(refusal);
   });
-  if (settled.kind === "refused") return refusalReply(reply, settled.refusal);
+  if (settled.kind === "refused") return refuse(reply, settled);
   const body = view(settled.result);
   if ("version" in body && typeof body.version === "number") reply.header("etag", etagOf(body.version));
   if (created !== undefined) reply.code(201).header("location", created(settled.result));
   return reply.send(body);
+}
+
+function refuse(reply: FastifyReply, { refusal, inDoubt }: Refused): FastifyReply {
+  if (inDoubt !== true) return refusalReply(reply, refusal);
+  const problem = { ...problemOf(refusal), outcome: "unknown" };
+  const wait = retryAfterOf(refusal);
+  if (wait !== undefined) reply.header("retry-after", String(wait));
+  return reply.code(problem.status).type("application/problem+json; charset=utf-8").send(JSON.stringify(problem));
 }
 
 /** The result of a look-up: the resource, or that there is none. */

@@ -2,7 +2,7 @@ import { type Refusal, type RefusalCode, refusals } from "@coupon/domain";
 import { type Breaker, createBreaker } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
 import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
-import { done, type Outcome, refused } from "./transact.ts";
+import { done, inDoubt, type Outcome, refused } from "./transact.ts";
 
 export interface DeactivatedCoupon {
   couponId: string;
@@ -31,7 +31,7 @@ export function createIssuingCalls(
     async deactivateCoupon(couponId, reason) {
       const answer = await breaker.call(couponId, reason);
       if (!answer.ok) {
-        return refused({ code: "shard_recovering", detail: "Issuing can't be reached; send the same request again." });
+        return inDoubt({ code: "shard_recovering", detail: "Issuing did not answer; send the same request again." });
       }
       const { status, body } = answer.value;
       return status === 200 ? done(body as DeactivatedCoupon) : refused(passOn(body));

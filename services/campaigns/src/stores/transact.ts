@@ -1,11 +1,19 @@
 import type { ManagementTransaction, PrismaClient } from "@coupon/database/prisma";
 import type { Refusal } from "@coupon/domain";
 
+export interface Refused {
+  kind: "refused";
+  refusal: Refusal;
+  /** Set where something may have changed although the code by itself says that nothing has. */
+  inDoubt?: true;
+}
+
 /** What a use case gives: a result, or a refusal. They are told apart by `kind`. */
-export type Outcome<Result> = { kind: "done"; result: Result } | { kind: "refused"; refusal: Refusal };
+export type Outcome<Result> = { kind: "done"; result: Result } | Refused;
 
 export const done = <Result>(result: Result): Outcome<Result> => ({ kind: "done", result });
-export const refused = (refusal: Refusal): { kind: "refused"; refusal: Refusal } => ({ kind: "refused", refusal });
+export const refused = (refusal: Refusal): Refused => ({ kind: "refused", refusal });
+export const inDoubt = (refusal: Refusal): Refused => ({ kind: "refused", refusal, inDoubt: true });
 
 /** Carries a refusal out of a transaction, so that Prisma rolls it back. Never leaves this file. */
 class RolledBack extends Error {

@@ -2,7 +2,7 @@ import { type InForce, shortSince } from "../publishing/confirmations.ts";
 import type { Resources } from "../resources.ts";
 import { type BatchRecord, findBatch, lockBatch } from "../stores/batches.ts";
 import { isWaiting } from "../stores/publications.ts";
-import { done, type Outcome, refused, transact } from "../stores/transact.ts";
+import { done, inDoubt, type Outcome, refused, transact } from "../stores/transact.ts";
 import type { Applied } from "./apply-change.ts";
 import { publish } from "./batch-changes.ts";
 import { settleInForce } from "./settle-decrease.ts";
@@ -65,10 +65,8 @@ async function late({ prisma, settings }: Resources, batch: BatchRecord): Promis
   const waited = `within ${settings.confirmTimeoutMs / 1_000} s`;
   const recorded = `It is on record as version ${version} and will be in force: send the same request again to wait for it.`;
   if (await isWaiting(prisma, batchId)) {
-    return refused({ code: "log_unavailable", detail: `The log has not taken the change ${waited}. ${recorded}` });
+    return inDoubt({ code: "log_unavailable", detail: `The log has not taken the change ${waited}. ${recorded}` });
   }
-  return refused({
-    code: "shard_recovering",
-    detail: `Not every shard has confirmed the change ${waited}. ${recorded}`,
-  });
+  const detail = `Not every shard has confirmed the change ${waited}. ${recorded}`;
+  return inDoubt({ code: "shard_recovering", detail });
 }

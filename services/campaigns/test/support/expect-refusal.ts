@@ -2,9 +2,9 @@ import { type RefusalCode, refusals } from "@coupon/domain";
 import { expect } from "vitest";
 import type { Answer } from "./world.ts";
 
-/** Expects a refusal with the status, the code and the promises that the catalogue gives it. */
-export function expectRefusal(answer: Answer, code: RefusalCode): void {
-  const { status, retryable, outcome } = refusals[code];
+/** Expects a refusal with the status, the code and the promises that the catalogue gives it, but for `change`. */
+export function expectRefusal(answer: Answer, code: RefusalCode, change: { outcome?: "unknown" } = {}): void {
+  const { status, retryable, outcome } = { ...refusals[code], ...change };
   expect(answer.body).toMatchObject({ code, status, retryable, outcome });
   expect(answer.status).toBe(status);
   expect(answer.headers["content-type"]).toContain("application/problem+json");

@@ -40,14 +40,14 @@ describe("POST /ops/v1/coupons/{id}/deactivate", () => {
     world.issuing.answer = () => ({ status, body: { code } });
     const answer = await deactivate(COUPON);
     // A failing issuing counts as away.
-    expectRefusal(answer, status === 503 ? "shard_recovering" : code);
+    expectRefusal(answer, code, status === 503 ? { outcome: "unknown" } : {});
     const last = await world.prisma.audit.findFirst({ orderBy: { auditId: "desc" } });
     expect(last).toMatchObject({ action: "deactivate", after: { refused: code } });
   });
 
   test("503 where issuing hangs or is away", async () => {
     world.issuing.answer = () => "hang";
-    expectRefusal(await deactivate(COUPON), "shard_recovering");
+    expectRefusal(await deactivate(COUPON), "shard_recovering", { outcome: "unknown" });
   });
 
   test("400, 401, 403", async () => {
