@@ -58,23 +58,39 @@ async function measureAll(
 ): Promise<{ configuration: Configuration; measures: Measure[] }> {
   const measured = new Map<MeasureId, Measure>();
   const keep = (measure: Measure) => measured.set(measure.id, measure);
-  let configuration: Configuration = {};
-  await withContext({ rounds, issuingProcesses: 1, signal }, async (context) => {
-    configuration = await readConfiguration(context.local, { connections, warmUpMs, durationMs, rounds });
-    const http = httpMeasureIds.filter((id) => ids.includes(id));
-    if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
-    if (ids.includes("grants")) keep(await measureGrants(context));
-    if (ids.includes("ledger")) keep(await measureLedger(context));
-    if (ids.includes("catch_up")) keep(await measureCatchUp(context));
-    if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));
-    if (ids.includes("bytes_10m")) keep(await measureBytes(context, "bytes_10m", 10_000_000));
-  });
+  let configuration: Configuration | undefined;
+  const configure = async (context: BenchContext) => {
+    const settings = { connections, warmUpMs, durationMs, rounds };
+    configuration ??= await readConfiguration(context.local, settings);
+  };
+  if (ids.some((id) => id !== "take_over")) {
+    await withContext({ rounds, issuingProcesses: 1, signal }, async (context) => {
+      await configure(context);
+      await measureOnOne(context, ids, keep);
+    });
+  }
   if (ids.includes("take_over")) {
     await withContext({ rounds, issuingProcesses: 2, signal }, async (context) => {
+      await configure(context);
       keep(await measureTakeOver(context));
     });
   }
-  return { configuration, measures: ids.flatMap((id) => measured.get(id) ?? []) };
+  return { configuration: configuration ?? {}, measures: ids.flatMap((id) => measured.get(id) ?? []) };
+}
+
+/** Everything that is measured with one issuing process. */
+async function measureOnOne(
+  context: BenchContext,
+  ids: readonly MeasureId[],
+  keep: (measure: Measure) => void,
+): Promise<void> {
+  const http = httpMeasureIds.filter((id) => ids.includes(id));
+  if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
+  if (ids.includes("grants")) keep(await measureGrants(context));
+  if (ids.includes("ledger")) keep(await measureLedger(context));
+  if (ids.includes("catch_up")) keep(await measureCatchUp(context));
+  if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));
+  if (ids.includes("bytes_10m")) keep(await measureBytes(context, "bytes_10m", 10_000_000));
 }
 
 interface StackWish {
