@@ -105,9 +105,15 @@ class Pair {
   end(): void {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
-    this.client.resetAndDestroy();
-    this.server.resetAndDestroy();
+    reset(this.client);
+    reset(this.server);
   }
+}
+
+/** A reset while a shutdown is under way leaves Node's socket destroyed with its handle open for ever. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 class Wire {
