@@ -35,7 +35,8 @@ afterEach(async () => {
   own.proxy.resume();
   own.proxy.dropReplies(false);
   own.proxy.refuse(false);
-  await eventually(() => appender.appendMarker(3, marker(), 2_000), { timeoutMs: 30_000 });
+  // A broker that stood still for long is fenced, and leads again only after a while.
+  await eventually(() => Promise.all([0, 1, 2, 3].map((partition) => reader.end(partition))), { timeoutMs: 30_000 });
 });
 
 async function timed<T>(work: Promise<T>): Promise<{ outcome: T | Error; ms: number }> {
@@ -79,7 +80,7 @@ describe("append", () => {
   test("rejects after the time stated while the broker stands still, and goes on afresh after", async () => {
     const epoch = await appender.appendMarker(0, marker(), 2_000);
     const accepted = own.proxy.accepted;
-    own.freeze();
+    await own.freeze();
     const { outcome, ms } = await timed(appender.append([entriesOf(0, epoch, 1, 1)], 400));
     expect(outcome).toBeInstanceOf(LogUnavailable);
     expect(ms).toBeGreaterThan(390);
@@ -144,7 +145,7 @@ describe("reading", () => {
     const epoch = await appender.appendMarker(1, marker(), 2_000);
     await appender.append([entriesOf(1, epoch, 1, 5)], 2_000);
     const read = reader.readRange(1, from, epoch + 6)[Symbol.asyncIterator]();
-    own.freeze();
+    await own.freeze();
     const { outcome, ms } = await timed(read.next());
     expect(outcome).toBeInstanceOf(LogUnavailable);
     expect(ms).toBeLessThan(6_000);

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFaultProxy, type FaultProxy, freePorts, type Running, startKafka } from "@coupon/testkit";
+import { createFaultProxy, eventually, type FaultProxy, freePorts, type Running, startKafka } from "@coupon/testkit";
 
 /** A broker of this file's own, reached through a proxy, that may be stopped, killed and started again. */
 export interface OwnBroker {
@@ -9,8 +9,8 @@ export interface OwnBroker {
   /** The proxy's address, which the broker advertises too. */
   readonly address: string;
   readonly broker: Running;
-  /** Lets the process stand still, as a long pause of the machine would. */
-  freeze(): void;
+  /** Lets the process stand still, as a long pause of the machine would; resolves once every thread does. */
+  freeze(): Promise<void>;
   thaw(): void;
   kill(): Promise<void>;
   /** Starts it again with its data. */
@@ -39,7 +39,10 @@ export async function startOwnBroker(): Promise<OwnBroker> {
     get broker() {
       return broker;
     },
-    freeze: () => broker.kill("SIGSTOP"),
+    async freeze() {
+      broker.kill("SIGSTOP");
+      await eventually(() => standsStill(broker.pid));
+    },
     thaw: () => broker.kill("SIGCONT"),
     async kill() {
       broker.kill("SIGKILL");
@@ -55,4 +58,11 @@ export async function startOwnBroker(): Promise<OwnBroker> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function standsStill(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")[1]?.startsWith("T"),
+  );
 }

@@ -194,6 +194,7 @@ export class LogSession {
   }
 
   #connectionTo(leader: number, brokers: Metadata["brokers"]): BrokerConnection {
+    if (this.#ended !== null) throw this.#ended;
     let connection = this.#connections.get(leader);
     if (connection === undefined) {
       const { host, port } = brokers.get(leader) as { host: string; port: number };
