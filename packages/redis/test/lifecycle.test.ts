@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ImageCoupon, RedisConnection, ShardImage } from "../src/index.ts";
+import { loadScript, runScript } from "../src/testing.ts";
 import { dump } from "./support/dump.ts";
 import { claimOf, connect, DAY_MS, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
@@ -155,6 +156,19 @@ describe("redo", () => {
     expect(await dump(redis, other.prefix)).toEqual(await dump(redis, shard.prefix));
   });
 
+  test("an outbox that lags behind the log is empty once the log is redone", async () => {
+    const shard = await ShardUnderTest.open(redis, {});
+    await shard.issue("ann");
+    const ahead = await twin(shard);
+    await redoAll(shard, ahead);
+    Object.assign(ahead, { number: 2, durable: 2 });
+    await ahead.issue("bob");
+    expect(await shard.calls.readOutbox(shard.at)).toHaveLength(2);
+    expect(await shard.calls.redo(shard.at, 1, ahead.log[0] ?? "", 103)).toBe(true);
+    expect(await shard.calls.readOutbox(shard.at)).toEqual([]);
+    expect(await shard.calls.readHeaders([shard.at])).toMatchObject([{ number: 3, durable: 3, durableOffset: 103 }]);
+  });
+
   test("leaves a cold record cold and changes its bits alone", async () => {
     const shard = await ShardUnderTest.open(redis, {});
     await shard.issue("ann");
@@ -301,6 +315,34 @@ describe("drop and load", () => {
     };
     await expect(shard.calls.load(shard.at, whole, overtaken(), 2)).rejects.toThrow("by somebody else");
     expect(await shard.calls.readHeaders([shard.at])).toMatchObject([{ epoch: 9, nextSerial: 6 }]);
+  });
+
+  test("a step of an overtaken load, or one sent twice, does nothing", async () => {
+    const shard = await ShardUnderTest.open(redis, {});
+    const stem = `${shard.prefix}{7.3}:`;
+    const run = (name: string, keys: string[], ...args: (string | number | Buffer)[]) =>
+      runScript(
+        redis,
+        loadScript(name),
+        keys.map((key) => stem + key),
+        args,
+      );
+    const slot = Buffer.alloc(19, "0");
+    const chunk = (token: string) => run("load-chunk", ["h", "t", "s0", "u0"], token, 0, 1, 0, slot);
+    const begin = async (token: string) => {
+      await run("load-begin", ["h"], token);
+      expect(await run("load-image", ["h"], token, 1, "1 issuing 0 0 9 9 - 1 - 1")).toBe(1);
+    };
+    await begin("late");
+    await begin("rival");
+    expect(await chunk("late")).toBe(0);
+    expect(await run("load-image", ["h"], "late", 1, "")).toBe(0);
+    expect(await run("load-finish", ["h"], "late", "e", 1)).toBe(0);
+    expect(await chunk("rival")).toBe(1);
+    expect(await chunk("rival")).toBe(0);
+    expect(await run("load-erase", ["h", "u0"], "late")).toBe(0);
+    expect(await redis.hlen(`${stem}u0`)).toBe(1);
+    expect((await redis.hvals(`${stem}u0`))[0]).toHaveLength(11);
   });
 
   test("coupons out of order are refused", async () => {

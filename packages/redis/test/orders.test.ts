@@ -364,8 +364,12 @@ describe("a cold record", () => {
     await start();
     await shard.lock();
     const [held] = await shard.calls.readRecords(shard.at, [0]);
-    await shard.redeem();
     if (!held) throw new Error("no record");
+    await shard.lock({ holdMs: 120_000 });
+    const [prolonged] = await shard.calls.readRecords(shard.at, [0]);
+    await shard.did(shard.calls.warm(shard.at, shard.expect, [{ serial: 0, record: held.record }]));
+    expect(await shard.calls.readRecords(shard.at, [0])).toEqual([prolonged]);
+    await shard.redeem();
     await shard.did(shard.calls.warm(shard.at, shard.expect, [{ serial: 0, record: held.record }]));
     expect(await shard.calls.readRecords(shard.at, [0])).toMatchObject([{ record: { state: "redeemed" } }]);
     await shard.cool();

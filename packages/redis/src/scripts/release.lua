@@ -11,11 +11,12 @@ decideAll(5, function(request, page, record)
   if not coupon then
     return 'c'
   end
-  local held = coupon.hold ~= nil and coupon.hold.mine
-  local settled = coupon.released or coupon.state == 'r' or coupon.state == 'd'
-  if settled and not held then
+  -- An order that has a tombstone holds nothing: its lock was refused.
+  if coupon.released or coupon.state == 'r' or coupon.state == 'd' then
     return coupon.state
-  elseif request(4) ~= '1' then
+  end
+  local held = coupon.hold ~= nil and coupon.hold.mine
+  if request(4) ~= '1' then
     return 'xnot_permitted'
   elseif readReleased(record, shard.now) >= RELEASED_MAX then
     return 'xoverloaded'
