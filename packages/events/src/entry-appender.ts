@@ -2,11 +2,10 @@ import type { EntryKind, Marker } from "@coupon/domain";
 import type { LogConfig } from "./config.ts";
 import { AppendTooLarge } from "./errors.ts";
 import { cloudEventHeaders, entryKinds, entryType, markerType } from "./headers.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import type { FixedHeaders, LogRecord, PartitionRecords } from "./kafka/log-session.ts";
 import type { RulesApplied } from "./messages.ts";
 import { topicSettings } from "./topic-settings.ts";
-import { LogLink } from "./wire/log-link.ts";
-import type { PartitionRecords } from "./wire/log-session.ts";
-import type { FixedHeaders, WireRecord } from "./wire/record-batch.ts";
 
 /** Entries for one partition, in the order in which they are to stand in the log. */
 export interface PartitionAppend {
@@ -76,7 +75,7 @@ export function createEntryAppender({ config, source }: { config: LogConfig; sou
     },
 
     async appendMarker(partition, marker, timeoutMs) {
-      const record: WireRecord = {
+      const record: LogRecord = {
         key: "marker",
         value: JSON.stringify(marker),
         id: `${marker.owner}.${marker.at}`,
@@ -111,7 +110,7 @@ function toRecords(
   headersOf: Record<EntryKind, FixedHeaders>,
 ): PartitionRecords {
   const epochText = String(epoch);
-  const records: WireRecord[] = [];
+  const records: LogRecord[] = [];
   let bytesAtMost = 0;
   for (const { batch, shard, number, kind, text } of entries) {
     const key = `${batch}.${shard}`;
@@ -122,7 +121,7 @@ function toRecords(
   return { partition, records };
 }
 
-function refuseTooLarge(partition: number, records: WireRecord[]): void {
+function refuseTooLarge(partition: number, records: LogRecord[]): void {
   const bytes = records.reduce((sum, { value }) => sum + Buffer.byteLength(value ?? "") + ENTRY_OVERHEAD_BYTES, 0);
   if (bytes <= partitionAppendBytesMax) return;
   throw new AppendTooLarge(

@@ -3,8 +3,8 @@ import { type LogConfig, topicName } from "./config.ts";
 import { LogShrunk, LogTruncated, type LogUnavailable } from "./errors.ts";
 import { type LogMessage, readLogMessage } from "./headers.ts";
 import { GroupConsumer } from "./kafka/group-consumer.ts";
-import { LogLink } from "./wire/log-link.ts";
-import { EARLIEST, LATEST } from "./wire/protocol.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import { EARLIEST, LATEST } from "./kafka/log-session.ts";
 
 export interface EntryConsumerOptions {
   config: LogConfig;

@@ -1,5 +1,5 @@
 import type { EntryKind, Marker } from "@coupon/domain";
-import { type FixedHeaders, fixedHeaders } from "./wire/record-batch.ts";
+import type { FixedHeaders } from "./kafka/log-session.ts";
 
 export const entryKinds = [
   "issue",
@@ -22,12 +22,12 @@ export function entryType(kind: EntryKind): string {
 
 /** CloudEvents attributes of one type and source, encoded once. `ce_id` and `epoch` are each message's own. */
 export function cloudEventHeaders(type: string, source: string): FixedHeaders {
-  return fixedHeaders({
+  return {
     ce_specversion: "1.0",
     ce_source: source,
     ce_type: type,
     "content-type": "application/json",
-  });
+  };
 }
 
 /**

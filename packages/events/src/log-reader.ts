@@ -3,9 +3,9 @@ import { type LogConfig, topicName } from "./config.ts";
 import { LogShrunk, LogTruncated, LogUnavailable } from "./errors.ts";
 import { type LogMessage, readLogMessage } from "./headers.ts";
 import { GroupConsumer } from "./kafka/group-consumer.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import { EARLIEST, LATEST } from "./kafka/log-session.ts";
 import { RangeRead } from "./range-read.ts";
-import { LogLink } from "./wire/log-link.ts";
-import { EARLIEST, LATEST } from "./wire/protocol.ts";
 
 /** Reads ranges of the entries, partition by partition, wherever the caller says. */
 export interface LogReader {

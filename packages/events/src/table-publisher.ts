@@ -3,10 +3,10 @@ import type { BatchDefinition, CallerDefinition } from "@coupon/domain";
 import type { LogConfig } from "./config.ts";
 import { LogUnavailable } from "./errors.ts";
 import { cloudEventHeaders } from "./headers.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import type { FixedHeaders, LogRecord } from "./kafka/log-session.ts";
 import { sealSecret } from "./sealed-secrets.ts";
 import { readBatchDefinition, readSealedCaller } from "./validate.ts";
-import { LogLink } from "./wire/log-link.ts";
-import type { FixedHeaders, WireRecord } from "./wire/record-batch.ts";
 
 /**
  * Publishes definitions. Publishing again is harmless, so it is tried until it is confirmed, in the order of
@@ -53,7 +53,7 @@ export function createTablePublisher({ config, source, secretsKey }: TablePublis
     version: string,
     timeoutMs: number,
   ) => {
-    const record: WireRecord = { key, value, id: `${key}.${version}`, epoch: null, headers: headers[topic] };
+    const record: LogRecord = { key, value, id: `${key}.${version}`, epoch: null, headers: headers[topic] };
     const mine = last.then(() => sendUntil(links[topic], record, performance.now() + timeoutMs, closing.signal));
     last = mine.catch(() => {});
     return mine;
@@ -81,7 +81,7 @@ export function createTablePublisher({ config, source, secretsKey }: TablePublis
   };
 }
 
-async function sendUntil(link: LogLink, record: WireRecord, deadline: number, closing: AbortSignal): Promise<void> {
+async function sendUntil(link: LogLink, record: LogRecord, deadline: number, closing: AbortSignal): Promise<void> {
   for (;;) {
     const leftMs = Math.ceil(deadline - performance.now());
     if (leftMs <= 0 || closing.aborted) throw new LogUnavailable("a definition was not confirmed in time");

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type LogConfig, type Topic, topicName } from "./config.ts";
 import { LogUnavailable } from "./errors.ts";
 import { GroupConsumer } from "./kafka/group-consumer.ts";
-import { LogLink } from "./wire/log-link.ts";
-import { EARLIEST, LATEST } from "./wire/protocol.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import { EARLIEST, LATEST } from "./kafka/log-session.ts";
 
 export interface FollowerOptions {
   config: LogConfig;

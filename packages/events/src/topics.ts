@@ -3,9 +3,9 @@ import kafkajs, { type Admin, type ITopicConfig } from "kafkajs";
 import { type LogConfig, parseBroker, type Topic, topicName, topics } from "./config.ts";
 import { LogUnavailable, TopicMisconfigured } from "./errors.ts";
 import { createKafka } from "./kafka/client.ts";
+import { LogLink } from "./kafka/log-link.ts";
+import { LATEST } from "./kafka/log-session.ts";
 import { topicSettings } from "./topic-settings.ts";
-import { LogLink } from "./wire/log-link.ts";
-import { LATEST } from "./wire/protocol.ts";
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const TOTAL_TIMEOUT_MS = 30_000;
