@@ -280,7 +280,7 @@ export class Owner implements OwnerContext {
     for (const address of this.#shardsIn(partition)) this.#adoptNew(partition, address);
     for (const shard of partition.shards.values()) {
       if (shard.recovering) void this.#rebuild(partition, shard);
-      else this.#rules.enforce(partition, shard);
+      else this.#rules.confirm(partition, shard);
       this.pump(partition, shard);
     }
   }
@@ -319,7 +319,7 @@ export class Owner implements OwnerContext {
     const rebuilt = await rebuildShard(this.resources, partition, shard, () => partition.generation === generation);
     if (!rebuilt || partition.generation !== generation) return;
     shard.recovering = false;
-    this.#rules.enforce(partition, shard);
+    this.#rules.confirm(partition, shard);
     this.pump(partition, shard);
   }
 

@@ -19,27 +19,37 @@ export class RulesInForce {
     this.#owner = owner;
   }
 
-  /** Puts the newest rules in force in a shard, or confirms again that they are. */
+  /** Puts the newest rules in force in a shard, where they are not yet. */
   enforce(partition: Partition, shard: Shard): void {
     const newest = this.#owner.resources.batches.rulesOf(shard.address);
     if (newest === null || shard.recovering) return;
-    if (shard.rulesVersion >= newest.rules.version) {
-      this.#confirm(partition, shard, 0);
-      return;
-    }
-    if (shard.rulesQueued >= newest.rules.version) return;
-    shard.rulesQueued = newest.rules.version;
-    shard.jobs.push(() => this.#change(partition, shard));
-    this.#owner.pump(partition, shard);
+    if (Math.max(shard.rulesVersion, shard.rulesQueued) >= newest.rules.version) return;
+    this.#queue(partition, shard, newest.rules.version);
+  }
+
+  /**
+   * As `enforce`, and confirms rules that are in force already: an earlier owner may have died before it could. The
+   * script is asked again, for it alone knows by how much a decrease falls short.
+   */
+  confirm(partition: Partition, shard: Shard): void {
+    const newest = this.#owner.resources.batches.rulesOf(shard.address);
+    if (newest === null || shard.recovering) return;
+    this.#queue(partition, shard, Math.max(shard.rulesVersion, newest.rules.version));
   }
 
   close(): void {
     this.#closed = true;
   }
 
+  #queue(partition: Partition, shard: Shard, version: number): void {
+    shard.rulesQueued = version;
+    shard.jobs.push(() => this.#change(partition, shard));
+    this.#owner.pump(partition, shard);
+  }
+
   async #change(partition: Partition, shard: Shard): Promise<void> {
     const newest = this.#owner.resources.batches.rulesOf(shard.address);
-    if (newest === null || shard.rulesVersion >= newest.rules.version) return;
+    if (newest === null) return;
     const { rules } = newest;
     const { generation } = partition;
     const result = await this.#owner.resources.calls.changeRules(
@@ -49,7 +59,7 @@ export class RulesInForce {
     );
     if (result.kind === "mismatch") throw new Mismatch(shard, result.found);
     if (partition.generation !== generation) return;
-    shard.rulesVersion = rules.version;
+    shard.rulesVersion = Math.max(shard.rulesVersion, rules.version);
     this.#owner.applied({ partition, shard }, result, "rules");
     const shortBy = result.outcomes[0]?.shortBy ?? 0;
     shard.whenDurable(result.number, () => this.#confirm(partition, shard, shortBy));
