@@ -41,7 +41,7 @@ export interface ApplierObserver {
 }
 
 /** Texts queued for a partition above which the log has to wait. */
-const QUEUE_BYTES_MAX = 512 * 1024;
+const QUEUE_BYTES_MAX = 1024 * 1024;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2_000;
 
