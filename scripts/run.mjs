@@ -16,6 +16,9 @@ const PNPM = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).packag
 const WITH_PNPM = ["npx", "-y", "-p", PNPM, "--"];
 const GENERATE = [NODE, "packages/database/scripts/generate.ts"];
 
+/** How often to look whether npm still lives. */
+const PARENT_LOOK_MS = 250;
+
 /** Commands of each task, run one after the other; the task's arguments go to the last. */
 const TASKS = {
   start: [GENERATE, [NODE, "infra/demo/src/main.ts"]],
@@ -67,11 +70,53 @@ function installIfNeeded() {
   writeFileSync(STAMP, digest);
 }
 
-/** Runs a command in the foreground and returns its exit status; signals to this process are handed on. */
-function run([command, ...args]) {
+/** Where it is there (every Debian and Ubuntu), the kernel tells the task when this process is killed. */
+const TIED = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"] : [];
+
+/** Fields of /proc/<pid>/stat after the name: state, parent, …; undefined when there is no such process. */
+function statOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The npm that runs this script, with or without a shell in between: its pid and start; undefined when none does. */
+function findNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  for (let pid = process.ppid, steps = 0; pid > 1 && steps < 3; steps += 1) {
+    const stat = statOf(pid);
+    if (stat === undefined) return undefined;
+    if (/\bnpm\b/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))) return { pid, startTicks: stat[19] };
+    pid = Number(stat[1]);
+  }
+  return undefined;
+}
+
+function isGone({ pid, startTicks }) {
+  const stat = statOf(pid);
+  return stat === undefined || stat[0] === "Z" || stat[19] !== startTicks;
+}
+
+/**
+ * Runs a command in the foreground and returns its exit status. Signals to this process are handed on. A kill of
+ * npm reaches nobody but npm, and other signals end its shell first: so when npm or this process' parent is gone,
+ * the task is asked to end, for nobody else would.
+ */
+function run(words) {
   return new Promise((resolve) => {
+    const [command, ...args] = [...TIED, ...words];
     const env = { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH ?? ""}` };
     const child = spawn(command, args, { cwd: ROOT, stdio: "inherit", env });
+    const npm = findNpm();
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (npm === undefined || (process.ppid === parent && !isGone(npm))) return;
+      clearInterval(watch);
+      child.kill("SIGTERM");
+    }, PARENT_LOOK_MS);
     const handOn = (signal) => {
       // Ctrl-C in a terminal reaches the child by itself.
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
@@ -80,6 +125,7 @@ function run([command, ...args]) {
     for (const signal of signals) process.on(signal, handOn);
     child.once("error", (error) => fail(`${command} can't be run: ${error.message}`));
     child.once("exit", (code, signal) => {
+      clearInterval(watch);
       for (const name of signals) process.off(name, handOn);
       resolve(code ?? 128 + constants.signals[signal]);
     });

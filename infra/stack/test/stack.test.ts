@@ -146,3 +146,15 @@ test("kills a service that ignores SIGTERM once its time is up", async () => {
   expect(await stack.end("SIGINT")).toBe(0);
   expect([pids.alpha, ...pids.beta].filter(exists)).toEqual([]);
 });
+
+test("a start right after a stop waits for it", async () => {
+  const stopping = new Supervised(root, base, { STUBBORN: "true" });
+  await stopping.said(/^up$/);
+  const ended = stopping.end("SIGTERM");
+  await stopping.said(/^stopping$/);
+  stack = new Supervised(root, base);
+  await stack.said(new RegExp(`^waiting for the stack before \\(pid ${stopping.process.pid}\\) to stop$`));
+  expect(await ended).toBe(0);
+  await stack.said(/^up$/);
+  expect(await stack.end("SIGTERM")).toBe(0);
+});

@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { findJava } from "../install/java.ts";
 import { kafkaJars } from "../install/kafka-jars.ts";
 import { assertPortFree, freePorts } from "../net/ports.ts";
-import { kafkaIsReady } from "../probes/kafka.ts";
+import { kafkaCoordinates, kafkaIsReady } from "../probes/kafka.ts";
 import { Child } from "../process/child.ts";
 import { stopOrphansIn } from "../process/stop-orphans.ts";
 import { StackFailure } from "../stack-failure.ts";
@@ -103,7 +103,7 @@ function brokerFlags(options: KafkaOptions): string[] {
 
 /**
  * Starts a Kafka broker in KRaft mode and resolves once it answers a metadata request with itself and a
- * controller. Data in `directory` is kept, also over a kill -9. Its jars are fetched into the cache folder
+ * controller, and coordinates groups. Data in `directory` is kept, also over a kill -9. Its jars are fetched into the cache folder
  * on first use. Throws StackFailures `part_missing`, `port_in_use`, `part_failed`.
  */
 export async function startKafka(options: KafkaOptions): Promise<Running> {
@@ -132,7 +132,7 @@ export async function startKafka(options: KafkaOptions): Promise<Running> {
   });
   options.onSpawn?.(child);
   const broker = `127.0.0.1:${port}`;
-  await untilReady(child, () => kafkaIsReady(broker), {
+  await untilReady(child, async () => (await kafkaIsReady(broker)) && (await kafkaCoordinates(broker)), {
     timeoutMs: options.readyTimeoutMs,
     advice: `read ${join(options.directory, "kafka.log")}.`,
   });

@@ -2,6 +2,7 @@ import { exchange } from "../net/exchange.ts";
 
 const API_VERSIONS_KEY = 18;
 const METADATA_KEY = 3;
+const FIND_COORDINATOR_KEY = 10;
 
 function request(key: number, version: number, body: Buffer): Buffer {
   const client = Buffer.from("stack-probe");
@@ -33,14 +34,30 @@ async function ask(host: string, port: number, message: Buffer): Promise<Buffer 
  * Kafka protocol guide. True when it lists at least one broker and a controller: it takes requests.
  */
 export async function kafkaIsReady(broker: string): Promise<boolean> {
-  const split = broker.lastIndexOf(":");
-  const host = broker.slice(0, split).replace(/^.*:\/\//, "");
-  const port = Number(broker.slice(split + 1));
+  const { host, port } = splitBroker(broker);
   const versions = await ask(host, port, request(API_VERSIONS_KEY, 0, Buffer.alloc(0)));
   if (versions === undefined || versions.length < 2 || versions.readInt16BE(0) !== 0) return false;
   const noTopics = Buffer.alloc(4);
   const metadata = await ask(host, port, request(METADATA_KEY, 1, noTopics));
   return metadata !== undefined && listsBrokerAndController(metadata);
+}
+
+/**
+ * Asks a broker for the coordinator of some consumer group (FindCoordinator v0). On a new broker the first such
+ * request makes it create its offsets topic; until that is there no consumer can join a group.
+ */
+export async function kafkaCoordinates(broker: string): Promise<boolean> {
+  const { host, port } = splitBroker(broker);
+  const group = Buffer.from("stack-probe");
+  const length = Buffer.alloc(2);
+  length.writeInt16BE(group.length);
+  const answer = await ask(host, port, request(FIND_COORDINATOR_KEY, 0, Buffer.concat([length, group])));
+  return answer !== undefined && answer.length >= 2 && answer.readInt16BE(0) === 0;
+}
+
+function splitBroker(broker: string): { host: string; port: number } {
+  const split = broker.lastIndexOf(":");
+  return { host: broker.slice(0, split).replace(/^.*:\/\//, ""), port: Number(broker.slice(split + 1)) };
 }
 
 function listsBrokerAndController(metadata: Buffer): boolean {

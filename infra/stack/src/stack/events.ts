@@ -3,6 +3,7 @@ import { StackFailure } from "../stack-failure.ts";
 
 /** What a stack tells while it starts, runs and stops. */
 export type StackEvent =
+  | { readonly kind: "waiting_for_stop"; readonly pid: string }
   | { readonly kind: "orphans_stopped"; readonly names: readonly string[] }
   | { readonly kind: "using"; readonly name: string; readonly url: string }
   | { readonly kind: "starting"; readonly name: string }
@@ -32,6 +33,8 @@ function sentenceOf(error: unknown): string {
 /** Says an event in one line for people. */
 export function describeEvent(event: StackEvent): string {
   switch (event.kind) {
+    case "waiting_for_stop":
+      return `waiting for the stack before (pid ${event.pid}) to stop`;
     case "orphans_stopped":
       return `stopped what an earlier start left running: ${event.names.join(", ")}`;
     case "using":

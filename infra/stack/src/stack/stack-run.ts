@@ -17,6 +17,7 @@ import { type ServiceSpec, startService } from "../services/start-service.ts";
 import type { StackEvent } from "./events.ts";
 import { assertAnswers, namedPart, withoutPassword } from "./existing-parts.ts";
 import { localPart, localPartPorts, PARTS } from "./local-parts.ts";
+import type { StackLock } from "./lock.ts";
 import { assertRequirements } from "./requirements.ts";
 import { loadSecrets, type StackSecrets } from "./secrets.ts";
 import { issuingProcessesSetting, portBaseSetting } from "./settings.ts";
@@ -38,15 +39,15 @@ export class StackRun implements Stack {
   readonly #supervisor: Supervisor;
   readonly #steps = new Set<Child>();
   readonly #emit: (event: StackEvent) => void;
-  readonly #release: () => Promise<void>;
+  readonly #lock: StackLock;
   readonly #stopped = Promise.withResolvers<void>();
   #secrets: StackSecrets | undefined;
   #extra: Readonly<Record<string, unknown>> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(options: StackOptions, local: string, release: () => Promise<void>) {
+  constructor(options: StackOptions, local: string, lock: StackLock) {
     this.#options = options;
-    this.#release = release;
+    this.#lock = lock;
     this.#portBase = options.portBase ?? portBaseSetting();
     this.#emit = options.onEvent ?? (() => undefined);
     this.local = local;
@@ -101,12 +102,13 @@ export class StackRun implements Stack {
   }
 
   async #stopAll(): Promise<void> {
+    this.#lock.announceStop();
     this.#emit({ kind: "stopping" });
     this.#file.remove();
     await Promise.all([...this.#steps].map((step) => step.stop()));
     await this.#supervisor.stop();
     this.#record.clear();
-    await this.#release();
+    await this.#lock.release();
     this.#emit({ kind: "stopped" });
     this.#stopped.resolve();
   }

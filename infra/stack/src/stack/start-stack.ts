@@ -13,8 +13,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const root = realpathSync(options.root);
   const local = join(root, ".local");
   mkdirSync(local, { recursive: true });
-  const lock = await lockStack(root);
-  const stack = new StackRun({ ...options, root }, local, lock.release);
+  const lock = await lockStack(root, (pid) => options.onEvent?.({ kind: "waiting_for_stop", pid }));
+  const stack = new StackRun({ ...options, root }, local, lock);
   const abort = (): void => void stack.stop();
   options.signal?.addEventListener("abort", abort, { once: true });
   void stack.stopped.then(() => options.signal?.removeEventListener("abort", abort));
