@@ -171,7 +171,6 @@ describe("reading", () => {
     await own.kill();
     await expect(appender.appendMarker(2, marker(), 1_000)).rejects.toThrow(LogUnavailable);
     await expect(reader.end(2)).rejects.toThrow(LogUnavailable);
-    const T0 = performance.now();
     await own.restart();
     const messages = await eventually(() => collect(reader.readRange(2, 0, end)), { timeoutMs: 45_000 });
     expect(offsets(messages)).toEqual(range(0, end));
