@@ -45,7 +45,7 @@ export interface IssuingCampaign {
   batches: ManagedBatch[];
 }
 
-const batchesAtOnce = 8;
+const batchesAtOnce = 16;
 
 /**
  * Creates what is missing of a campaign, and takes each of its batches through review and approval until it is
