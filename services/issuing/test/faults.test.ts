@@ -142,6 +142,25 @@ describe("PostgreSQL", () => {
   });
 });
 
+describe("a process that stands still for longer than its lease", () => {
+  test("answers everything that it had accepted, and goes on", async () => {
+    const { world, batchId } = await startWorld({ LEASE_TTL_MS: "300" });
+    for (let round = 0; round < 5; round += 1) {
+      const users = Array.from({ length: 60 }, (_, i) => `user-${round}-${i}`);
+      const answers = users.map((user) => world.caller.claim(batchId, user, user));
+      await Promise.race(answers);
+      standStill(700);
+      for (const { status } of await Promise.all(answers)) expect([200, 201, 503]).toContain(status);
+    }
+    await eventually(async () => (await world.caller.claim(batchId, "after", "after")).status < 300);
+  });
+
+  function standStill(ms: number): void {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  }
+});
+
 describe("at the start", () => {
   test("Redis away: one sentence", async () => {
     const world = new World();

@@ -2,6 +2,7 @@ import type { Refusal } from "@coupon/domain";
 import { createBreaker } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
 import { Pool } from "undici";
+import type { CallerKey } from "./callers.ts";
 
 export interface LedgerReadsResources {
   ledgerUrl: string;
@@ -19,12 +20,15 @@ export interface ForwardedAnswer {
 
 export type OrderCoupons = { kind: "found"; couponIds: string[] } | { kind: "refused"; refusal: Refusal };
 
+/** On whose behalf the front reads. */
+export type Reader = Pick<CallerKey, "callerId" | "sandbox">;
+
 /** Reads that the ledger answers: forwarded as they are, behind a breaker. */
 export interface LedgerReads {
   /** The ledger's own answer to a caller's read, or `ledger_unavailable`. */
-  forward(callerId: string, pathAndQuery: string, readAfter: string | undefined): Promise<ForwardedAnswer | Refusal>;
+  forward(caller: Reader, pathAndQuery: string, readAfter: string | undefined): Promise<ForwardedAnswer | Refusal>;
   /** Coupons that the caller's order redeemed; `ledger_behind` while it is unknown and the ledger is behind. */
-  couponsOfOrder(callerId: string, orderId: string): Promise<OrderCoupons>;
+  couponsOfOrder(caller: Reader, orderId: string): Promise<OrderCoupons>;
   close(): Promise<void>;
 }
 
@@ -42,13 +46,18 @@ export function createLedgerReads({
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   });
-  const get = async (path: string, callerId: string, readAfter: string | undefined): Promise<ForwardedAnswer> => {
+  const get = async (
+    path: string,
+    { callerId, sandbox }: Reader,
+    readAfter: string | undefined,
+  ): Promise<ForwardedAnswer> => {
     const { statusCode, headers, body } = await pool.request({
       method: "GET",
       path,
       headers: {
         authorization: `Bearer ${internalToken}`,
         "x-caller-id": callerId,
+        "x-caller-sandbox": String(sandbox),
         ...(readAfter === undefined ? {} : { "read-after": readAfter }),
       },
     });
@@ -61,15 +70,16 @@ export function createLedgerReads({
   };
   const guarded = createBreaker(get, { name: "ledger", timeoutMs, registry });
   const unavailable: Refusal = { code: "ledger_unavailable", retryAfterSeconds: 1 };
-  const forward: LedgerReads["forward"] = async (callerId, path, readAfter) => {
-    const result = await guarded.call(path, callerId, readAfter);
+  const forward: LedgerReads["forward"] = async (caller, path, readAfter) => {
+    const result = await guarded.call(path, caller, readAfter);
     return result.ok ? result.value : unavailable;
   };
   return {
     forward,
-    async couponsOfOrder(callerId, orderId) {
-      const path = `/internal/v1/orders/${encodeURIComponent(orderId)}/coupons?callerId=${encodeURIComponent(callerId)}`;
-      const answer = await forward(callerId, path, undefined);
+    async couponsOfOrder(caller, orderId) {
+      const query = `callerId=${encodeURIComponent(caller.callerId)}&sandbox=${caller.sandbox}`;
+      const path = `/internal/v1/orders/${encodeURIComponent(orderId)}/coupons?${query}`;
+      const answer = await forward(caller, path, undefined);
       if ("code" in answer) return { kind: "refused", refusal: answer };
       if (answer.status !== 200) return { kind: "refused", refusal: unavailable };
       const { coupons, caughtUp } = JSON.parse(answer.body) as { coupons: { couponId: string }[]; caughtUp: boolean };

@@ -37,18 +37,22 @@ export class ColdRecords {
       return;
     }
     for (const pending of fresh) pending.warmed = true;
-    const current = partition.shard(shard.address) ?? shard;
-    current.jobs.push(async () => {
+    const current = partition.shard(shard.address);
+    if (current === undefined || partition.phase === "closed" || records.length === 0) {
+      this.#owner.requeue(turn, fresh);
+      return;
+    }
+    const askAgain = () => this.#owner.requeue(turn, fresh);
+    const run = async () => {
       try {
-        if (records.length > 0) {
-          const expect = current.expectation(partition.epoch);
-          const result = await this.#owner.resources.calls.warm(current.address, expect, records);
-          if (result.kind === "mismatch") throw new Mismatch(current, result.found);
-        }
+        const expect = current.expectation(partition.epoch);
+        const result = await this.#owner.resources.calls.warm(current.address, expect, records);
+        if (result.kind === "mismatch") throw new Mismatch(current, result.found);
       } finally {
-        current.putBack(fresh);
+        askAgain();
       }
-    });
+    };
+    current.jobs.push({ run, abandon: askAgain });
     this.#owner.pump(partition, current);
   }
 }

@@ -6,6 +6,7 @@ import type { BatchDirectory } from "./batch-directory.ts";
 import type { OpenResources } from "./open.ts";
 import type { Answer, Operation } from "./operation.ts";
 import type { Partition } from "./partition.ts";
+import type { Pending } from "./pending.ts";
 import type { BelongsTo } from "./reversal.ts";
 import type { Shard } from "./shard.ts";
 
@@ -38,6 +39,8 @@ export interface OwnerContext {
   readonly resources: OwnerResources;
   /** Starts the shard's next script call, where it is free for one. */
   pump(partition: Partition, shard: Shard): void;
+  /** Asks operations again that were taken out of their queue. */
+  requeue(turn: ShardTurn, pendings: Pending[]): void;
   /** Takes over what a script call did: its entry goes out. */
   applied(turn: ShardTurn, result: { number: number; entry: string | null }, kind: EntryKind): void;
 }

@@ -117,7 +117,7 @@ export class Owner implements OwnerContext {
     partition.generation += 1;
     this.#partitions.delete(id);
     for (const shard of partition.shards.values()) {
-      for (const pending of shard.takeUnanswered()) pending.fail({ kind: "not_owner" });
+      for (const pending of shard.retire()) pending.fail({ kind: "not_owner" });
     }
   }
 
@@ -143,7 +143,7 @@ export class Owner implements OwnerContext {
   pump(partition: Partition, shard: Shard): void {
     if (partition.phase !== "serving" || shard.recovering || shard.running || shard.unsent > 0) return;
     const job = shard.jobs.shift();
-    const turn = job ?? this.#microBatch(partition, shard);
+    const turn = job === undefined ? this.#microBatch(partition, shard) : () => job.run();
     if (turn === null) return;
     shard.running = true;
     const { generation } = partition;
@@ -162,6 +162,20 @@ export class Owner implements OwnerContext {
     if (result.entry !== null) {
       this.sender.enqueue(partition, { shard, number: result.number, kind, text: result.entry });
     }
+  }
+
+  /**
+   * Asks operations again that were taken out of their queue: by the shard as it is known now, or, where the
+   * partition has been given up meanwhile, by its next owner.
+   */
+  requeue({ partition, shard }: ShardTurn, pendings: Pending[]): void {
+    if (partition.phase === "closed") {
+      for (const pending of pendings) pending.fail({ kind: "not_owner" });
+      return;
+    }
+    const current = partition.shard(shard.address) ?? shard;
+    current.putBack(pendings);
+    this.pump(partition, current);
   }
 
   /** Opens a partition again: what it had promised nobody is asked again when it serves. */
@@ -195,12 +209,12 @@ export class Owner implements OwnerContext {
           this.resources.belongsTo,
         );
         if (result.kind === "mismatch") throw new Mismatch(shard, result.found);
-        if (partition.generation !== generation) return shard.putBack(pendings);
+        if (partition.generation !== generation) return this.requeue({ partition, shard }, pendings);
         this.resources.metrics.batch(name, pendings.length);
         this.applied({ partition, shard }, result, entryKind[name]);
         this.#answer({ partition, shard }, pendings, result);
       } catch (error) {
-        if (isExpected(error)) shard.putBack(pendings);
+        if (isExpected(error)) this.requeue({ partition, shard }, pendings);
         else for (const pending of pendings) pending.fail({ kind: "failed" });
         throw error;
       }
@@ -234,7 +248,7 @@ export class Owner implements OwnerContext {
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
-    if (again.length > 0) turn.shard.putBack(again);
+    if (again.length > 0) this.requeue(turn, again);
     if (cold.length > 0) this.#cold.load(turn, cold);
     if (outOfStock.length > 0) this.#transfers.refill(turn, outOfStock);
   }
@@ -296,7 +310,7 @@ export class Owner implements OwnerContext {
     const shard = partition.add(new Shard(found.address, found));
     shard.opened = true;
     shard.recovering = found.rebuild;
-    if (before !== undefined) shard.putBack(before.takeUnanswered());
+    if (before !== undefined) shard.putBack(before.retire());
   }
 
   /** A shard of a batch that was published after the opening begins empty, under the same epoch. */
@@ -305,11 +319,12 @@ export class Owner implements OwnerContext {
     if (before?.opened === true) return;
     const shard = partition.add(emptyShard(address));
     shard.opened = true;
-    if (before !== undefined) shard.putBack(before.takeUnanswered());
-    shard.jobs.push(async () => {
+    if (before !== undefined) shard.putBack(before.retire());
+    const run = async () => {
       const opened = await this.resources.calls.open(address, null, partition.epoch);
       if (!opened) throw new Mismatch(shard, null);
-    });
+    };
+    shard.jobs.push({ run });
     this.#rules.enforce(partition, shard);
     this.pump(partition, shard);
   }

@@ -43,7 +43,7 @@ export class RulesInForce {
 
   #queue(partition: Partition, shard: Shard, version: number): void {
     shard.rulesQueued = version;
-    shard.jobs.push(() => this.#change(partition, shard));
+    shard.jobs.push({ run: () => this.#change(partition, shard) });
     this.#owner.pump(partition, shard);
   }
 

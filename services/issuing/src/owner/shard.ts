@@ -10,7 +10,11 @@ interface Waiting {
 }
 
 /** Work that needs the shard to itself for one script call: rules, cold records, transfers. */
-export type Job = () => Promise<void>;
+export interface Job {
+  run(): Promise<void>;
+  /** Called instead of `run` where the shard is opened anew or given up first. */
+  abandon?(): void;
+}
 
 /**
  * One shard as its owner sees it: what has been asked of it, the number of its last entry in Redis,
@@ -129,8 +133,14 @@ export class Shard {
     for (const { run } of due) run();
   }
 
+  /** Ends this view of the shard: its jobs are abandoned, and what has no answer is handed back. */
+  retire(): Pending[] {
+    for (const job of this.jobs.splice(0)) job.abandon?.();
+    return this.#takeUnanswered();
+  }
+
   /** Takes back every operation without an answer, oldest first; asking the script again is harmless. */
-  takeUnanswered(): Pending[] {
+  #takeUnanswered(): Pending[] {
     const waiting = this.#waiting.flatMap((group) => group.pendings);
     this.#waiting = [];
     const queued = [...this.#queues.values()].flat();

@@ -53,8 +53,7 @@ export class StockTransfers {
     }
     const current = partition.shard(shard.address) ?? shard;
     if (result === "exhausted") current.exhaustedAtVersion = current.rulesVersion;
-    current.putBack(pendings);
-    this.#owner.pump(partition, current);
+    this.#owner.requeue({ partition, shard }, pendings);
   }
 
   async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
@@ -90,19 +89,25 @@ export class StockTransfers {
   #credit({ partition, shard }: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {
     const { generation } = partition;
     return new Promise((resolve, reject) => {
-      shard.jobs.push(async () => {
-        if (partition.generation !== generation) return reject(new Error("the partition was opened again"));
+      const abandon = () => reject(new Error("the partition was opened again"));
+      const run = async () => {
+        if (partition.generation !== generation) return abandon();
         const expect = shard.expectation(partition.epoch);
         const { calls } = this.#owner.resources;
-        const result = await calls.credit(shard.address, expect, source, debit.amount, debit.transfer);
+        const result = await calls
+          .credit(shard.address, expect, source, debit.amount, debit.transfer)
+          .catch((error: unknown) => {
+            reject(error);
+            throw error;
+          });
         if (result.kind === "mismatch") {
-          const mismatch = new Mismatch(shard, result.found);
-          reject(mismatch);
-          throw mismatch;
+          abandon();
+          throw new Mismatch(shard, result.found);
         }
         if (partition.generation === generation) this.#owner.applied({ partition, shard }, result, "credit");
         resolve();
-      });
+      };
+      shard.jobs.push({ run, abandon });
       this.#owner.pump(partition, shard);
     });
   }

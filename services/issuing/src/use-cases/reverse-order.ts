@@ -89,7 +89,7 @@ async function findCoupon(
     const coupon = nameUnprovenCoupon(batches, key, couponIds[0] ?? "", "reverse");
     return coupon === null ? refused("coupon_not_found") : { kind: "found", coupon };
   }
-  const known = await ledger.couponsOfOrder(key.callerId, orderId);
+  const known = await ledger.couponsOfOrder(key, orderId);
   if (known.kind === "refused") return known;
   const coupon = nameUnprovenCoupon(batches, key, known.couponIds[0] ?? "", "reverse");
   return coupon === null ? refused("order_not_found") : { kind: "found", coupon };

@@ -50,9 +50,9 @@ const getOrder = {
 export function readLedgerRoutes(app: Service, { ledger }: IssuingResources): void {
   const read = (path: string, schema: typeof getCoupon | typeof listCoupons | typeof getOrder) => {
     app.get(path, { schema }, async (request, reply) => {
-      const { callerId } = callerOf<CallerKey>(request);
+      const caller = callerOf<CallerKey>(request);
       const readAfter = request.headers["read-after"] as string | undefined;
-      return sendForwarded(reply, await ledger.forward(callerId, request.raw.url ?? "/", readAfter));
+      return sendForwarded(reply, await ledger.forward(caller, request.raw.url ?? "/", readAfter));
     });
   };
   read("/coupons/:couponId", getCoupon);
