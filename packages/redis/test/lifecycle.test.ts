@@ -340,6 +340,7 @@ describe("drop and load", () => {
     expect(await run("load-finish", ["h"], "late", "e", 1)).toBe(0);
     expect(await chunk("rival")).toBe(1);
     expect(await chunk("rival")).toBe(0);
+    expect(await run("load-finish", ["h"], "late", "e", 1)).toBe(0);
     expect(await run("load-erase", ["h", "u0"], "late")).toBe(0);
     expect(await redis.hlen(`${stem}u0`)).toBe(1);
     expect((await redis.hvals(`${stem}u0`))[0]).toHaveLength(11);

@@ -16,9 +16,8 @@
 --- @include "includes/rules.lua"
 --- @include "includes/time-index.lua"
 
-local find = string.find
+local call, find, format = redis.call, string.find, string.format
 local packed, texts = ARGV[8], ARGV[9]
-local count = #KEYS - 3
 local rules = readRules(header[11])
 if rules and rules.buckets ~= tonumber(ARGV[6]) then
   return { 'buckets', rules.buckets }
@@ -49,12 +48,8 @@ for start in string.gmatch(ARGV[7], '%S+') do
   end
 end
 
-local first = shard.next
--- The serial at which the shard or the day is sold out.
-local stop = state and first or math.min(first + shard.left, shard.dayFirst + rules.perDay)
--- A user without a coupon needs no look at the limits: one call decides.
-local fresh = not state and rules.perUser > 0 and rules.perUserPerDay > 0
-local outcomes, items = { first .. ';' }, {}
+local first, dayFirst = shard.next, shard.dayFirst
+local nextSerial = first
 local second = floor(shard.now / 1000)
 
 -- Why the user whose coupons are in `slot` gets none now; nil where it may have one.
@@ -68,76 +63,67 @@ local function refusal(slot, permitted)
   while at <= #slot do
     local serial, after = readSerial(slot, at)
     held = held + 1
-    today = today + (serial >= shard.dayFirst and 1 or 0)
+    today = today + (serial >= dayFirst and 1 or 0)
     at = after + 8
   end
   if held >= rules.perUser then
     return 'u' .. held .. '.' .. rules.perUser .. ';'
   elseif today >= rules.perUserPerDay then
     return 'v' .. today .. '.' .. rules.perUserPerDay .. ';'
-  elseif shard.next - shard.dayFirst >= rules.perDay then
-    return 'y' .. shard.next - shard.dayFirst .. '.' .. rules.perDay .. ';'
-  elseif shard.next >= first + shard.left then
-    return 'x' .. shard.next .. '.' .. first + shard.left .. ';'
+  elseif nextSerial - dayFirst >= rules.perDay then
+    return 'y' .. nextSerial - dayFirst .. '.' .. rules.perDay .. ';'
+  elseif nextSerial >= first + shard.left then
+    return 'x' .. nextSerial .. '.' .. first + shard.left .. ';'
   end
 end
 
--- The serial that this key got before, nil where it got none.
+-- The outcome that this key got before, nil where it got none.
 local function replayed(slot, key)
   local at = 1
   while at <= #slot do
     local serial, after = readSerial(slot, at)
     if sub(slot, after, after + 7) == key then
-      return serial
+      return 'r' .. serial .. '.' .. (serial >= first and second or secondOf(KEYS[3], shard.indexed, serial)) .. ';'
     end
     at = after + 8
   end
 end
 
-local from = 1
-local function issue(i, upTo)
-  local n = #items
-  items[n + 1] = n == 0 and '[' or ',['
-  items[n + 2] = shard.next
-  items[n + 3] = sub(texts, from, upTo - 1)
-  shard.next = shard.next + 1
-  outcomes[i + 1] = 'i'
+-- The general way: looks at what the user has, then decides. Where it issues, the slot has the next serial.
+local function decide(bucket, field, key, permitted)
+  local slot = call('HGET', bucket, field) or ''
+  local outcome = replayed(slot, key) or refusal(slot, permitted)
+  if not outcome then
+    call('HSET', bucket, field, slot .. packSerial(nextSerial) .. key)
+  end
+  return outcome or 'i'
 end
 
--- The general way: looks at what the user has, then decides.
-local function decide(i, bucket, field, key, permitted, upTo)
-  local slot = redis.call('HGET', bucket, field) or ''
-  local serial = replayed(slot, key)
-  if serial then
-    local records = shard.indexed
-    outcomes[i + 1] = 'r' .. serial .. '.' .. (serial >= first and second or secondOf(KEYS[3], records, serial)) .. ';'
-    return
-  end
-  local no = refusal(slot, permitted)
-  if no then
-    outcomes[i + 1] = no
-    return
-  end
-  redis.call('HSET', bucket, field, slot .. packSerial(shard.next) .. key)
-  issue(i, upTo)
-end
-
-for i = 1, count do
-  local at = i * 15
-  local field, key = sub(packed, at - 14, at - 9), sub(packed, at - 8, at - 1)
-  local permitted = byte(packed, at) == 49
-  local bucket = KEYS[3 + i]
+-- The serial at which the shard or the day is sold out.
+local stop = state and first or math.min(first + shard.left, dayFirst + rules.perDay)
+-- A user without a coupon needs no look at the limits: one command decides, and most claims are of this kind.
+local short = not state and rules.perUser > 0 and rules.perUserPerDay > 0
+local outcomes, items, n, from = { first .. ';' }, {}, 0, 1
+for i = 1, #KEYS - 3 do
+  local at, bucket = i * 15, KEYS[3 + i]
+  local field, permitted = sub(packed, at - 14, at - 9), byte(packed, at) == 49
   local upTo = find(texts, '\n', from, true)
-  if fresh and permitted and shard.next < stop
-    and redis.call('HSETNX', bucket, field, packSerial(shard.next) .. key) == 1 then
-    issue(i, upTo)
-  else
-    decide(i, bucket, field, key, permitted, upTo)
+  local outcome = 'i'
+  if not (short and permitted and nextSerial < stop)
+    or call('HSETNX', bucket, field, packSlot(nextSerial, packed, at - 8)) == 0 then
+    outcome = decide(bucket, field, sub(packed, at - 8, at - 1), permitted)
   end
+  if outcome == 'i' then
+    items[n + 1] = n == 0 and '[' or ',['
+    items[n + 2] = format('%d', nextSerial)
+    items[n + 3] = sub(texts, from, upTo - 1)
+    n, nextSerial = n + 3, nextSerial + 1
+  end
+  outcomes[i + 1] = outcome
   from = upTo + 1
 end
 
-local issued = shard.next - first
+local issued = nextSerial - first
 local body = nil
 if issued > 0 then
   if second ~= shard.indexedSecond then
@@ -145,10 +131,10 @@ if issued > 0 then
     change('q', second)
     change('c', shard.indexed + 1)
   end
-  change('s', shard.next)
+  change('s', nextSerial)
   change('l', shard.left - issued)
   change('y', shard.day)
-  change('f', shard.dayFirst)
+  change('f', dayFirst)
   body = '"kind":"issue","day":' .. shard.day .. ',"items":[' .. table.concat(items) .. ']'
 end
 return finish(table.concat(outcomes), body)

@@ -19,6 +19,18 @@ local function packSerial(serial)
   return char(192 + floor(serial / 16777216), floor(serial / 65536) % 256, floor(serial / 256) % 256, serial % 256)
 end
 
+-- The serial followed by the 8 bytes of `text` from `at`. Made at one stroke, without a text in between and without
+-- calls for arithmetic: that makes the whole of a claim about a tenth cheaper.
+local function packSlot(serial, text, at)
+  if serial >= 12582912 then
+    return packSerial(serial) .. sub(text, at, at + 7)
+  end
+  local low = serial % 256
+  local rest = (serial - low) / 256
+  local middle = rest % 256
+  return char((rest - middle) / 256, middle, low, byte(text, at, at + 7))
+end
+
 -- The serial that starts at `at`, and where what follows it starts.
 local function readSerial(text, at)
   local a, b, c, d = byte(text, at, at + 3)
