@@ -130,6 +130,17 @@ describe("orders", () => {
     expect((await redeem({ ...it, orderId: `${it.orderId}-b` }, order())).status).toBe(200);
   });
 
+  test("a reversal's key belongs to its order: the same key reverses the next order's redemption, too", async () => {
+    const it = await coupon();
+    const next = { ...it, orderId: `${it.orderId}-b` };
+    await redeem(it, order());
+    expect((await reverse(it, "same", { all: true })).status).toBe(201);
+    await redeem(next, order());
+    const second = await reverse(next, "same", { all: true });
+    expect(second.status).toBe(201);
+    expect((await reverse(next, "same", { all: true })).body).toEqual(second.body);
+  });
+
   test("races: one coupon, many orders, one redemption", async () => {
     const it = await coupon();
     const answers = await Promise.all(

@@ -240,7 +240,8 @@ export class Owner implements OwnerContext {
       const outcome = result.outcomes[i] as Done["outcome"];
       const kind = "kind" in outcome ? outcome.kind : "";
       if (kind === "cold") cold.push(pending);
-      else if (kind === "again") again.push(pending);
+      else if (kind === "again" && pending.asksAgain()) again.push(pending);
+      else if (kind === "again") pending.fail({ kind: "recovering" });
       else if (kind === "stock_exhausted" && !this.#transfers.isExhausted(turn.shard)) outOfStock.push(pending);
       else {
         answered.push(pending);

@@ -1,5 +1,8 @@
 import type { Answer, Done, NoOutcome, Operation } from "./operation.ts";
 
+/** A record that is read and found changed so often is not one that others are merely using, too. */
+const ASKS_MAX = 20;
+
 /** An operation on its way through a shard, from the queue to its answer. Settles exactly once. */
 export class Pending {
   readonly operation: Operation;
@@ -11,12 +14,19 @@ export class Pending {
   /** Its coupon's record has been looked up in the ledger already. */
   warmed = false;
   settled = false;
+  #asks = 0;
   readonly #settle: (answer: Answer) => void;
 
   constructor(operation: Operation, arrivedAtMs: number, settle: (answer: Answer) => void) {
     this.operation = operation;
     this.arrivedAtMs = arrivedAtMs;
     this.#settle = settle;
+  }
+
+  /** Whether the script may be asked once more because the record had changed since it was read. */
+  asksAgain(): boolean {
+    this.#asks += 1;
+    return this.#asks < ASKS_MAX;
   }
 
   done(done: Done): void {

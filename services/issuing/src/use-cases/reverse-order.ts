@@ -42,7 +42,8 @@ export async function reverseOrder(
   const { coupon } = found;
   const { key, orderId, idempotencyKey, ask, reason } = request;
   const { template, batchNumber } = coupon.batch.definition;
-  const keyHash = keyHashOf(resources.hashKey, key.callerId, "r", idempotencyKey);
+  // The key is scoped to the order: a coupon that came back may be redeemed and reversed for another one.
+  const keyHash = keyHashOf(resources.hashKey, key.callerId, `r/${orderId}`, idempotencyKey);
   const answer = await resources.router.submit({
     op: "reverse",
     batch: batchNumber,
