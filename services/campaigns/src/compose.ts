@@ -96,7 +96,6 @@ async function start(config: CampaignsConfig, atClose: (closer: () => Promise<un
     settings: {
       confirmTimeoutMs: config.CONFIRM_TIMEOUT_MS,
       couponKeyVersion: config.COUPON_KEY_VERSION,
-      shardsMax: config.PARTITIONS,
     },
   };
 

@@ -22,6 +22,4 @@ export interface Settings {
   confirmTimeoutMs: number;
   /** Of the key that new batches' coupon ids are made with. */
   couponKeyVersion: number;
-  /** Most shards that a batch gets which doesn't ask for a number. */
-  shardsMax: number;
 }

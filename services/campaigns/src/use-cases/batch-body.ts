@@ -13,24 +13,22 @@ export interface BatchTerms extends BatchDescription {
 /** Without shares named, the platform pays for all. */
 const FUNDED_BY_PLATFORM = [{ party: "platform", basisPoints: 10_000 }];
 
-/** A shard serves hundreds of thousands of claims a second: a small batch has no use for several. */
-const STOCK_A_SHARD = 10_000;
+/**
+ * One shard keeps micro-batches large: with 12 shards of one batch in one process claims were half as many a second.
+ * Several pay where one process can't carry the batch's crowd, for then several owners share it.
+ */
+const SHARDS_UNLESS_TOLD = 1;
 
 /** What was stated, with what was left open filled in. */
-export function termsOf(body: BatchBody, shardsMax: number): BatchTerms {
+export function termsOf(body: BatchBody): BatchTerms {
   const { funding, shards, sandbox, issueWindow, ...rest } = body;
   return {
     ...rest,
     issueWindow: { from: normalized(issueWindow.from), until: normalized(issueWindow.until) },
     funding: funding ?? FUNDED_BY_PLATFORM,
-    shards: shards ?? defaultShards(body.stock, shardsMax),
+    shards: shards ?? SHARDS_UNLESS_TOLD,
     sandbox: sandbox ?? false,
   };
-}
-
-/** One shard for every ten thousand of stock, at most `shardsMax`, and none without stock of a day. */
-function defaultShards({ total, perDay }: BatchBody["stock"], shardsMax: number): number {
-  return Math.max(1, Math.min(Math.ceil(total / STOCK_A_SHARD), shardsMax, perDay ?? total));
 }
 
 /** The terms of a batch as it is. */

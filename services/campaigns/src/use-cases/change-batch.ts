@@ -40,7 +40,7 @@ async function decide(
   tx: ManagementTransaction,
 ): Promise<Decision<NextBatch>> {
   const before = termsOfRecord(batch);
-  const terms = nextTerms(batch, before, change, settings.shardsMax);
+  const terms = nextTerms(batch, before, change);
   const changed = changedFields(before, terms);
   if (changed.length === 0) return { kind: "unchanged" };
   const locked = lockedFields(batch.state, changed);
@@ -51,11 +51,11 @@ async function decide(
 }
 
 /** A draft is replaced as a whole; later, what a replacement leaves out stays as it is. */
-function nextTerms(batch: BatchRecord, before: BatchTerms, change: BatchChange, shardsMax: number): BatchTerms {
+function nextTerms(batch: BatchRecord, before: BatchTerms, change: BatchChange): BatchTerms {
   if (change.kind === "patch") return patchTerms(before, change.body);
   const { funding, shards, sandbox } = before;
   const kept = batch.state === "draft" ? {} : { funding, shards, sandbox };
-  return termsOf({ ...kept, ...change.body }, shardsMax);
+  return termsOf({ ...kept, ...change.body });
 }
 
 async function judgeTerms(tx: ManagementTransaction, batch: BatchRecord, terms: BatchTerms): Promise<Refusal | null> {

@@ -16,7 +16,7 @@ export async function createBatch(
   actor: string,
   body: BatchBody,
 ): Promise<Outcome<BatchRecord>> {
-  const terms = termsOf(body, settings.shardsMax);
+  const terms = termsOf(body);
   const at = now();
   const created = await transact(prisma, async (tx) => {
     const template = await findTemplate(tx, terms.templateId);

@@ -6,11 +6,8 @@ import {
   type ShardRules,
   shardPart,
 } from "@coupon/domain";
-import type { ShardAddress } from "@coupon/redis";
+import { bucketsFor, type ShardAddress } from "@coupon/redis";
 import type { BatchDirectory } from "../owner/batch-directory.ts";
-
-/** About so many coupons to a bucket of user slots: small enough for Redis' listpack encoding. */
-const COUPONS_A_BUCKET = 128;
 
 /** A batch with what the hot path needs of it worked out once. */
 export interface KnownBatch {
@@ -71,7 +68,7 @@ export class Batches implements BatchDirectory {
         ...known.rules,
         allotment,
         perDay: stock.perDay === undefined ? null : shardPart(stock.perDay, shards, shard),
-        buckets: Math.max(1, Math.ceil(allotment / COUPONS_A_BUCKET)),
+        buckets: bucketsFor(allotment),
       },
     };
   }
