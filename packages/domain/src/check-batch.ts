@@ -51,7 +51,7 @@ function checkShards(findings: Findings, { shards, stock }: BatchDescription): v
   if (shards === undefined || !findings.integer("/shards", shards, 1, SHARDS_MAX)) return;
   // A shard without stock, or without stock of the day, would refuse its users from the start.
   if (shards > stock.total) findings.refuse("/shards", "is more than stock.total");
-  if (stock.perDay !== undefined && shards > stock.perDay) findings.refuse("/shards", "is more than stock.perDay");
+  if (stock.perDay !== undefined && shards > 1) findings.refuse("/shards", "is 1 where stock.perDay limits the day");
 }
 
 function checkStock(findings: Findings, batch: BatchDescription, template: Pick<Template, "benefit">): void {

@@ -15,7 +15,9 @@ export interface OrderGuard {
     couponIds: readonly string[],
     keptMs: number,
   ): Promise<"first" | "same" | "other" | "unavailable">;
-  /** Unties the order from these coupons. Where Redis can't be asked the tie runs out by itself. */
+  /** Takes back one `claim`; the last one to do so unties the order. Where Redis can't be asked the tie runs out. */
+  giveBack(order: string, couponIds: readonly string[]): Promise<void>;
+  /** Unties the order from these coupons, whoever relies on it. Where Redis can't be asked the tie runs out by itself. */
   forget(order: string, couponIds: readonly string[]): Promise<void>;
 }
 
@@ -41,8 +43,11 @@ export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; pr
         runScript(redis, claimScript, keyOf(order), [namesOf(couponIds), keptMs]),
         "unavailable",
       ),
+    giveBack: async (order, couponIds) => {
+      await unlessAway(runScript(redis, forgetScript, keyOf(order), [namesOf(couponIds), 1]), 0);
+    },
     forget: async (order, couponIds) => {
-      await unlessAway(runScript(redis, forgetScript, keyOf(order), [namesOf(couponIds)]), 0);
+      await unlessAway(runScript(redis, forgetScript, keyOf(order), [namesOf(couponIds), 0]), 0);
     },
   };
 }

@@ -110,6 +110,19 @@ describe("claims", () => {
     expect(theirs.body).toEqual(nobodys.body);
   });
 
+  test("one key, one user, two callers: two claims", async () => {
+    const may = ["issue" as const];
+    const callers = [
+      { callerId: "shop", may },
+      { callerId: "rival", may },
+    ];
+    const batchId = await batch({ stock: { total: 10, perUser: 2 }, callers });
+    const mine = await caller.claim(batchId, "user-1", "same");
+    const theirs = await otherCaller.claim(batchId, "user-1", "same");
+    expect([mine.status, theirs.status]).toEqual([201, 201]);
+    expect(theirs.body.couponId).not.toBe(mine.body.couponId);
+  });
+
   test("a caller without the entitlement is refused, but gets back what is on record", async () => {
     const definition = await world.publishBatch();
     const { batchId } = definition;

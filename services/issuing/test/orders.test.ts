@@ -106,6 +106,15 @@ describe("orders", () => {
     expect((await lock(other)).status).toBe(200);
   });
 
+  test("a refused request of an order does not untie what another one of it relies on", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const [it, other] = [await coupon(), await coupon()];
+      const [, held] = await Promise.all([redeem(it), lock(it)]);
+      const second = await lock({ ...other, orderId: it.orderId });
+      expect([held.status, second.body.code]).toEqual([200, "idempotency_conflict"]);
+    }
+  });
+
   test("a release that overtakes its lock wins", async () => {
     const it = await coupon();
     expect((await release(it)).status).toBe(200);

@@ -76,6 +76,48 @@ describe("a shard that Redis lost", () => {
     expect(rest.filter(({ body }) => body.code === "stock_exhausted").length).toBe(50);
   });
 
+  test("a coupon whose record is no longer warm is found as the ledger knows it", async () => {
+    const { batchId: fresh, batchNumber: number } = await world.publishBatch({ stock: { total: 10, perUser: 2 } });
+    const claimed = await eventually(async () => {
+      const answer = await caller.claim(fresh, "cold", "key");
+      return answer.status < 300 ? answer : false;
+    });
+    const couponId = claimed.body.couponId as string;
+    const lock = (orderId: string) =>
+      caller.call("POST", `/v1/orders/${orderId}/lock`, {
+        userId: "cold",
+        couponIds: [couponId],
+        order,
+        holdSeconds: 60,
+      });
+    expect((await lock("cold-1")).status).toBe(200);
+    const released = await caller.call("POST", "/v1/orders/cold-1/release", { userId: "cold", couponIds: [couponId] });
+    expect(released.status).toBe(200);
+    expect(await redis.del(`${world.prefix}{${number}.0}:c0`)).toBe(1);
+    expect((await lock("cold-1")).body.code).toBe("order_released");
+    expect(await redis.del(`${world.prefix}{${number}.0}:c0`)).toBe(1);
+    expect((await lock("cold-2")).status).toBe(200);
+    const again = await redeem("cold", couponId.toLowerCase(), "cold-2");
+    expect(again.status).toBe(200);
+    expect(await redis.del(`${world.prefix}{${number}.0}:c0`)).toBe(1);
+    expect((await redeem("cold", couponId, "cold-2")).body).toEqual(again.body);
+  });
+
+  test("an order's tie that Redis lost does not hide its redemption", async () => {
+    const { batchId: fresh } = await world.publishBatch({ stock: { total: 10, perUser: 2 } });
+    const first = await eventually(async () => {
+      const answer = await caller.claim(fresh, "tied", "key-1");
+      return answer.status < 300 ? answer : false;
+    });
+    const second = await caller.claim(fresh, "tied", "key-2");
+    const used = await redeem("tied", first.body.couponId as string, "tied-order");
+    for (const key of await redis.keys(`${world.prefix}*`)) {
+      if (!/\{\d+\.\d+\}/.test(key) && !key.includes("lease")) await redis.del(key);
+    }
+    await redeem("tied", second.body.couponId as string, "tied-order");
+    expect((await redeem("tied", first.body.couponId as string, "tied-order")).body).toEqual(used.body);
+  });
+
   test("reads see what was written, through Read-After", async () => {
     const { batchId: fresh } = await world.publishBatch();
     const claimed = await eventually(async () => {

@@ -11,15 +11,16 @@ decideAll(5, function(request, page, record)
   if not coupon then
     return 'c'
   end
-  -- An order that has a tombstone holds nothing: its lock was refused.
-  if coupon.released or coupon.state == 'r' or coupon.state == 'd' then
+  -- An order that has a tombstone holds nothing: its lock was refused. One that has redeemed the coupon keeps it.
+  if coupon.released or coupon.redemption or coupon.state == 'd' then
     return coupon.state
   end
   local held = coupon.hold ~= nil and coupon.hold.mine
   if request(4) ~= '1' then
     return 'xnot_permitted'
-  elseif readReleased(record, shard.now) >= RELEASED_MAX then
-    return 'xoverloaded'
+  elseif not held and readReleased(record, shard.now) >= RELEASED_MAX then
+    -- A release is never refused for its number; beyond so many in a day no more are remembered.
+    return coupon.state
   end
   applyRelease(page, record, shard.number + 1, {
     serial = tonumber(request(1)), user = request(2), order = request(3), held = held,

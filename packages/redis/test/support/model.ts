@@ -210,11 +210,12 @@ export class ShardModel {
     const held = coupon.hold?.order === order;
     const live = coupon.record.released.filter(({ untilMs }) => untilMs > at);
     const isReleased = live.some((one) => one.order === order);
-    if (!held && (isReleased || coupon.state === "redeemed" || coupon.state === "deactivated")) {
+    const isMine = coupon.record.redemptions.some((one) => one.order === order);
+    if (!held && (isReleased || isMine || coupon.state === "deactivated")) {
       return { kind: "released", state: coupon.state };
     }
     if (!request.permitted) return refused("not_permitted");
-    if (live.length >= 64) return refused("overloaded");
+    if (!held && live.length >= 64) return { kind: "released", state: coupon.state };
     const released = [...live.filter((one) => one.order !== order), { order, untilMs: at + 86_400_000 }];
     const change = held ? { state: "effective" as const } : {};
     this.#write(request.serial, { ...change, userId: request.userId, released });

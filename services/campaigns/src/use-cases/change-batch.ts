@@ -27,13 +27,12 @@ export async function changeBatch(
   change: BatchChange,
 ): Promise<Outcome<BatchRecord>> {
   const applied = await changeBatchRecord(resources, ask, {
-    decide: (batch, tx) => decide(resources, ask.actor, batch, change, tx),
+    decide: (batch, tx) => decide(ask.actor, batch, change, tx),
   });
   return await awaitInForce(resources, ask.action, applied);
 }
 
 async function decide(
-  { settings }: Resources,
   actor: string,
   batch: BatchRecord,
   change: BatchChange,

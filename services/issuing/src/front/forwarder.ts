@@ -10,6 +10,7 @@ export interface ForwarderResources {
 
 interface Waiting {
   operation: Operation;
+  withinMs: number;
   resolve(answer: Answer): void;
 }
 
@@ -27,13 +28,13 @@ export class Forwarder {
     this.#resources = resources;
   }
 
-  submit(address: string, operation: Operation): Promise<Answer> {
+  submit(address: string, operation: Operation, withinMs: number): Promise<Answer> {
     let lane = this.#lanes.get(address);
     if (lane === undefined) {
       lane = new Lane(address, this.#resources);
       this.#lanes.set(address, lane);
     }
-    return lane.submit(operation);
+    return lane.submit(operation, withinMs);
   }
 
   async close(): Promise<void> {
@@ -57,10 +58,10 @@ class Lane {
     });
   }
 
-  submit(operation: Operation): Promise<Answer> {
+  submit(operation: Operation, withinMs: number): Promise<Answer> {
     if (this.#waiting.length >= this.#resources.operationsMax) return Promise.resolve({ kind: "overloaded" });
     return new Promise((resolve) => {
-      this.#waiting.push({ operation, resolve });
+      this.#waiting.push({ operation, withinMs, resolve });
       if (this.#underWay < MESSAGES_MAX) {
         this.#underWay += 1;
         queueMicrotask(() => void this.#run());
@@ -84,7 +85,7 @@ class Lane {
         // Whatever became of them there, every operation names its own outcome: the next owner is asked the same.
         .catch(() => undefined)
         .finally(() => {
-          for (const { resolve } of waiting) resolve({ kind: "not_owner" });
+          for (const { resolve } of waiting) resolve({ kind: "not_owner", attempted: true });
           started();
         });
     });
@@ -95,7 +96,7 @@ class Lane {
       method: "POST",
       path: "/internal/v1/operations",
       headers: { "content-type": "application/json", authorization: `Bearer ${this.#resources.internalToken}` },
-      body: JSON.stringify({ operations: waiting.map(({ operation }) => operation) }),
+      body: JSON.stringify({ operations: waiting.map(({ operation, withinMs }) => [operation, withinMs]) }),
     });
     if (statusCode !== 200) return body.dump();
     for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {

@@ -27,32 +27,41 @@ export class Router {
   }
 
   submit<Name extends OperationName>(operation: Extract<Operation, { op: Name }>): Promise<Answer<Name>> {
-    const { owner, partitions } = this.#resources;
+    const { owner, partitions, deadlineMs } = this.#resources;
     const partition = partitionOf(operation.batch, operation.shard, partitions);
-    const answer = owner?.has(partition) ? owner.submit(operation) : this.#elsewhere(partition, operation);
-    return answer.then((first) => (first.kind === "not_owner" ? this.#again(partition, operation) : first)) as Promise<
-      Answer<Name>
-    >;
+    const startedAt = performance.now();
+    const answer = owner?.has(partition) ? owner.submit(operation) : this.#elsewhere(partition, operation, deadlineMs);
+    return answer.then((first) =>
+      first.kind === "not_owner" ? this.#again(partition, operation, startedAt, first.attempted === true) : first,
+    ) as Promise<Answer<Name>>;
   }
 
-  #elsewhere(partition: number, operation: Operation): Promise<Answer> {
+  #elsewhere(partition: number, operation: Operation, withinMs: number): Promise<Answer> {
     const address = this.#resources.leases.ownerAddress(partition);
     if (address === null) return Promise.resolve({ kind: "not_owner" });
-    return this.#resources.forwarder.submit(address, operation);
+    return this.#resources.forwarder.submit(address, operation, withinMs);
   }
 
-  async #again(partition: number, operation: Operation): Promise<Answer> {
+  /** Asks whoever owns the partition next. What may have been applied once stays unknown until somebody says. */
+  async #again(partition: number, operation: Operation, startedAt: number, wasAttempted: boolean): Promise<Answer> {
     const { owner, leases, patienceMs, deadlineMs } = this.#resources;
-    const startedAt = performance.now();
     const until = startedAt + Math.max(patienceMs, deadlineMs / 2);
+    let attempted = wasAttempted;
     while (performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
       await leases.refresh();
+      const leftMs = startedAt + deadlineMs - performance.now();
       const answer = owner?.has(partition)
-        ? await owner.submit(operation)
-        : await this.#elsewhere(partition, operation);
-      if (answer.kind !== "not_owner") return answer;
+        ? await owner.submit(operation, leftMs)
+        : await this.#elsewhere(partition, operation, leftMs);
+      if (answer.kind !== "not_owner") return attempted ? unlessUndecided(answer) : answer;
+      attempted ||= answer.attempted === true;
     }
-    return { kind: "recovering" };
+    return attempted ? { kind: "unknown", because: "log_unavailable" } : { kind: "recovering" };
   }
+}
+
+/** An earlier owner may have applied it, so that "not now" would say too much. */
+function unlessUndecided(answer: Answer): Answer {
+  return answer.kind === "done" || answer.kind === "failed" ? answer : { kind: "unknown", because: "log_unavailable" };
 }

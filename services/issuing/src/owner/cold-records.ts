@@ -1,4 +1,3 @@
-import type { CouponRecord } from "@coupon/redis";
 import type { Operation } from "./operation.ts";
 import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
 import type { Pending } from "./pending.ts";
@@ -26,13 +25,13 @@ export class ColdRecords {
   async #load(turn: ShardTurn, pendings: Pending[]): Promise<void> {
     const { partition, shard } = turn;
     const fresh = pendings.filter((pending) => !pending.warmed);
-    for (const pending of pendings) if (pending.warmed) answerUnknownCoupon(turn, pending);
+    // Loaded and cold again: something else happens to the coupon, or Redis loses what it is given.
+    for (const pending of pendings) if (pending.warmed) pending.fail({ kind: "recovering" });
     const serials = [...new Set(fresh.map(({ operation }) => (operation as CouponOperation).request.serial))];
     if (serials.length === 0) return;
     const within = this.#owner.resources.patienceMs;
-    const known = await this.#owner.resources.recovery.records(shard.address, serials, shard.durable, within);
-    const records = known?.filter(({ record }) => hasHistory(record)) ?? [];
-    if (known === null) {
+    const records = await this.#owner.resources.recovery.records(shard.address, serials, shard.durable, within);
+    if (records === null) {
       for (const pending of fresh) pending.fail({ kind: "ledger_behind" });
       return;
     }
@@ -55,19 +54,4 @@ export class ColdRecords {
     current.jobs.push({ run, abandon: askAgain });
     this.#owner.pump(partition, current);
   }
-}
-
-/** A coupon that nothing has happened to since it was issued needs no record. */
-function hasHistory(record: CouponRecord): boolean {
-  return record.state !== "effective" || record.redemptions.length > 0 || record.released.length > 0;
-}
-
-/** Not in Redis and not in the ledger: nothing has ever happened to the coupon. */
-function answerUnknownCoupon({ partition, shard }: ShardTurn, pending: Pending): void {
-  pending.done({
-    kind: "done",
-    outcome: { kind: "refused", code: pending.operation.op === "reverse" ? "order_not_found" : "coupon_not_found" },
-    atMs: 0,
-    place: { partition: partition.id, offset: shard.durableOffset },
-  });
 }

@@ -44,7 +44,8 @@ export interface OutcomeOf {
 
 /** Why an owner gave no outcome. After `unknown` the operation may have happened or not. */
 export type NoOutcome =
-  | { kind: "not_owner" }
+  /** `attempted`: it may have been applied all the same. */
+  | { kind: "not_owner"; attempted?: boolean }
   | { kind: "recovering" }
   | { kind: "overloaded" }
   | { kind: "ledger_behind" }

@@ -66,8 +66,8 @@ export class Owner implements OwnerContext {
     return phase === "serving" || phase === "opening";
   }
 
-  /** Asks a shard of this process. Always answers: within the deadline, or with `unknown`. */
-  submit(operation: Operation): Promise<Answer> {
+  /** Asks a shard of this process. Always answers within `withinMs`, if only with `unknown`. */
+  submit(operation: Operation, withinMs = this.resources.deadlineMs): Promise<Answer> {
     const partition = this.#partitions.get(partitionOf(operation.batch, operation.shard, this.resources.partitions));
     if (partition === undefined || partition.phase === "draining" || partition.phase === "closed") {
       return Promise.resolve({ kind: "not_owner" });
@@ -77,7 +77,8 @@ export class Owner implements OwnerContext {
     if (shard === undefined) return Promise.resolve({ kind: "recovering" });
     this.#pending += 1;
     return new Promise((resolve) => {
-      const pending = new Pending(operation, performance.now(), (answer) => {
+      const arrivedAtMs = performance.now() - (this.resources.deadlineMs - withinMs);
+      const pending = new Pending(operation, arrivedAtMs, (answer) => {
         this.#pending -= 1;
         resolve(answer);
       });
@@ -117,7 +118,7 @@ export class Owner implements OwnerContext {
     partition.generation += 1;
     this.#partitions.delete(id);
     for (const shard of partition.shards.values()) {
-      for (const pending of shard.retire()) pending.fail({ kind: "not_owner" });
+      for (const pending of shard.retire()) pending.fail({ kind: "not_owner", attempted: pending.attempted });
     }
   }
 
@@ -170,9 +171,11 @@ export class Owner implements OwnerContext {
    */
   requeue({ partition, shard }: ShardTurn, pendings: Pending[]): void {
     if (partition.phase === "closed") {
-      for (const pending of pendings) pending.fail({ kind: "not_owner" });
+      for (const pending of pendings) pending.fail({ kind: "not_owner", attempted: pending.attempted });
       return;
     }
+    const overdue = performance.now() - this.resources.deadlineMs;
+    for (const pending of pendings) if (pending.arrivedAtMs < overdue) pending.fail(lateAnswer(pending, partition));
     const current = partition.shard(shard.address) ?? shard;
     current.putBack(pendings);
     this.pump(partition, current);

@@ -30,6 +30,7 @@ export type ReversalOutcome =
       reversed: Discount;
       remaining: number;
       restored: boolean;
+      reversedAtMs: number;
     }
   | {
       kind: "refused";
@@ -74,9 +75,13 @@ export async function reverseAll(
     next += 1;
     if (outcome?.kind === "reversed") {
       const { reversalId, reversed, remaining, restored } = one.request;
-      return { kind: "reversed", replayed: false, reversalId, reversed, remaining, restored };
+      const { reversedAtMs } = outcome;
+      return { kind: "reversed", replayed: false, reversalId, reversed, remaining, restored, reversedAtMs };
     }
-    return outcome?.kind === "cold" ? { kind: "cold" } : { kind: "again" };
+    if (outcome?.kind === "cold") return { kind: "cold" };
+    if (outcome?.kind !== "refused") return { kind: "again" };
+    const code = outcome.code === "not_permitted" ? "not_permitted" : "reversal_exceeds_redemption";
+    return { kind: "refused", code };
   });
   return { ...applied, outcomes };
 }
@@ -89,6 +94,7 @@ function judge(
   belongsTo: BelongsTo,
 ): Judged {
   if (found === null) return { kind: "answer", outcome: { kind: "cold" } };
+  if (found.record.redemptions.length === 0) return refused("order_not_found");
   if (!belongsTo(ask.couponId, found.record.userId)) return refused("coupon_not_found");
   const order = `${ask.callerId}/${ask.orderId}`;
   const redemption = found.record.redemptions.find((one) => one.order === order);
@@ -96,8 +102,11 @@ function judge(
   const replay = redemption.reversals.find(({ keyHash }) => keyHash === ask.keyHash);
   if (replay !== undefined) {
     if (replay.payload !== ask.payload) return refused("idempotency_conflict");
-    const { reversalId, reversed, remaining, restored } = replay;
-    return { kind: "answer", outcome: { kind: "reversed", replayed: true, reversalId, reversed, remaining, restored } };
+    const { reversalId, reversed, remaining, restored, reversedAtMs } = replay;
+    return {
+      kind: "answer",
+      outcome: { kind: "reversed", replayed: true, reversalId, reversed, remaining, restored, reversedAtMs },
+    };
   }
   if (!ask.permitted) return refused("not_permitted");
   const judgement = judgeReversal(redemption, ask.ask);

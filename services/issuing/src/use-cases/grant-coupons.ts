@@ -43,6 +43,7 @@ function outcomeText(idempotencyKey: string, result: ClaimResult): string {
   const head = `{"idempotencyKey":${JSON.stringify(idempotencyKey)},"outcome":"`;
   if (result.kind !== "refused") return `${head}${result.kind}","coupon":${result.couponJson}}`;
   const { refusal } = result;
-  const unavailable = refusals[refusal.code].status === 503;
+  const { status, outcome } = refusals[refusal.code];
+  const unavailable = status === 503 || status === 429 || outcome === "unknown";
   return `${head}${unavailable ? "unavailable" : "refused"}","problem":${problemText(refusal)}}`;
 }

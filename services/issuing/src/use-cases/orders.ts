@@ -7,6 +7,7 @@ import {
   orderPayloadHash,
   type Refusal,
   type RefusalCode,
+  refusals,
 } from "@coupon/domain";
 import type { OrderGuard } from "@coupon/redis";
 import type { Batches } from "../front/batches.ts";
@@ -62,8 +63,8 @@ export interface Released {
   coupons: { couponId: string; state: string }[];
 }
 
-/** Redemptions are kept from a second one with other coupons as long as their records are warm. */
-const REDEEMED_GUARD_MS = 48 * 3_600_000;
+/** For so long a redemption keeps its order from being given other coupons. */
+const REDEEMED_GUARD_MS = 35 * 86_400_000;
 
 /** Keeps a coupon for an order until a deadline. The discount is binding; a repeat gets the same hold. */
 export async function lockOrder(
@@ -74,13 +75,14 @@ export async function lockOrder(
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order, holdSeconds } = request;
   const holdMs = holdSeconds * 1_000;
-  return guarded(resources, request, holdMs, async () => {
+  return guarded(resources, request, coupon, holdMs, async (permitted) => {
     const answer = await resources.router.submit({
       op: "lock",
       batch: coupon.batch.definition.batchNumber,
       shard: coupon.shard,
       request: {
         ...about(coupon, key, orderId, userId),
+        permitted,
         payload: orderPayloadHash(order),
         holdMs,
         validFromMs: coupon.validFromMs,
@@ -106,13 +108,14 @@ export async function redeemOrder(
   const coupon = find(resources, request, "redeem");
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order } = request;
-  return guarded(resources, request, REDEEMED_GUARD_MS, async () => {
+  return guarded(resources, request, coupon, REDEEMED_GUARD_MS, async (permitted) => {
     const answer = await resources.router.submit({
       op: "redeem",
       batch: coupon.batch.definition.batchNumber,
       shard: coupon.shard,
       request: {
         ...about(coupon, key, orderId, userId),
+        permitted,
         ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
       },
     });
@@ -151,7 +154,7 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
   const { outcome, place, atMs } = answer;
   if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
-  if (outcome.state !== "redeemed") await resources.orders.forget(orderName(request), request.couponIds);
+  if (outcome.state !== "redeemed") await resources.orders.forget(orderName(request), [coupon.couponId]);
   const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
@@ -205,21 +208,28 @@ function couponDiscount(couponId: string, { discount, lines }: Discount): Coupon
 
 const orderName = ({ key, orderId }: OrderRequest): string => `${key.callerId}/${orderId}`;
 
-/** An order names its coupons once: while it holds or has used some, others are a conflict. */
+/**
+ * An order names its coupons once: while it holds or has used some, others are a conflict. Only a success that is on
+ * record with the coupon is answered in spite of the tie.
+ */
 async function guarded<Body>(
   { orders }: OrderResources,
   request: OrderRequest,
+  coupon: NamedCoupon,
   keptMs: number,
-  work: () => Promise<OrderResult<Body>>,
+  work: (permitted: boolean) => Promise<OrderResult<Body>>,
 ): Promise<OrderResult<Body>> {
-  const claimed = await orders.claim(orderName(request), request.couponIds, keptMs);
-  if (claimed === "other") return refused("idempotency_conflict");
+  const order = orderName(request);
+  const claimed = await orders.claim(order, [coupon.couponId], keptMs);
   if (claimed === "unavailable") return refused("shard_recovering", 1);
-  const result = await work();
-  if (result.kind === "refused" && claimed === "first" && !isUnknown(result.refusal.code)) {
-    await orders.forget(orderName(request), request.couponIds);
+  if (claimed === "other") {
+    const onRecord = await work(false);
+    const isAnswer = onRecord.kind === "done" || refusals[onRecord.refusal.code].status === 503;
+    return isAnswer ? onRecord : refused("idempotency_conflict");
+  }
+  const result = await work(coupon.verdict === null);
+  if (result.kind === "refused" && refusals[result.refusal.code].outcome === "none") {
+    await orders.giveBack(order, [coupon.couponId]);
   }
   return result;
 }
-
-const isUnknown = (code: RefusalCode): boolean => code === "log_unavailable" || code === "deadline_exceeded";

@@ -63,10 +63,10 @@ export async function reverseOrder(
     },
   });
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
-  const { outcome, place, atMs } = answer;
+  const { outcome, place } = answer;
   switch (outcome.kind) {
     case "reversed": {
-      const state = outcome.restored ? effectiveState(coupon, atMs) : "redeemed";
+      const state = outcome.restored ? effectiveState(coupon, outcome.reversedAtMs) : "redeemed";
       const { reversalId, reversed, remaining } = outcome;
       const coupons = [{ couponId: coupon.couponId, state }];
       const body = { reversalId, discountReversed: reversed.discount, remaining, coupons };

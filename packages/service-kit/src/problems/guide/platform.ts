@@ -24,7 +24,7 @@ export const platformGuide = {
     meaning: "The ledger can't be asked; issuing goes on without it.",
     when: "The ledger service or PostgreSQL is down, or the breaker is open.",
     caller: "Repeat after Retry-After.",
-    sre: "Look at the ledger service, PostgreSQL and connection pools. Issuing stops before retention is at risk.",
+    sre: "Look at the ledger service, PostgreSQL and connection pools.",
   },
   read_after_timeout: {
     meaning: "The ledger did not reach the position named in `Read-After` within 2 s.",

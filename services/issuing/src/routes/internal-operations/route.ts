@@ -7,7 +7,9 @@ import type { Owner } from "../../owner/owner.ts";
 const schema = {
   summary: "Operations forwarded by another issuing process",
   hide: true,
-  body: strictObject({ operations: Type.Array(Type.Any(), { minItems: 1, maxItems: 512 }) }),
+  body: strictObject({
+    operations: Type.Array(Type.Tuple([Type.Any(), Type.Number()]), { minItems: 1, maxItems: 512 }),
+  }),
 };
 
 /**
@@ -16,7 +18,7 @@ const schema = {
  */
 export function internalOperationsRoute(app: Service, owner: Owner): void {
   app.post("/internal/v1/operations", { schema }, async (request, reply) => {
-    const operations = request.body.operations as Operation[];
+    const operations = request.body.operations as [Operation, number][];
     const lines = new PassThrough();
     let left = operations.length;
     let ready: [number, Answer][] = [];
@@ -25,8 +27,8 @@ export function internalOperationsRoute(app: Service, owner: Owner): void {
       ready = [];
       if (left === 0) lines.end();
     };
-    operations.forEach((operation, index) => {
-      void owner.submit(operation).then((answer) => {
+    operations.forEach(([operation, withinMs], index) => {
+      void owner.submit(operation, withinMs).then((answer) => {
         left -= 1;
         ready.push([index, answer]);
         if (ready.length === 1) setImmediate(flush);
