@@ -1,5 +1,6 @@
-import { type BatchDefinition, couponJson } from "@coupon/domain";
-import { schema } from "@coupon/issuing/src/routes/claim-coupon/schema.ts";
+import { type BatchDefinition, couponJson, formatInstant } from "@coupon/domain";
+import { schema as claimSchema } from "@coupon/issuing/src/routes/claim-coupon/schema.ts";
+import { schema as redeemSchema } from "@coupon/issuing/src/routes/redeem-order/schema.ts";
 import {
   buildService,
   createLogger,
@@ -13,7 +14,7 @@ import {
 import type { FastifyReply } from "fastify";
 
 /**
- * What a claim is compared with: the same server set-up, route and schema, the same request bytes and the same
+ * What claims and redemptions are compared with: the same server set-up, route and schema, the same request bytes and the same
  * answer, with nothing behind it. Signed, it verifies each request as issuing does; bare, it doesn't.
  *
  * A process of its own: `node echo.ts`, with the settings below in the environment.
@@ -35,10 +36,25 @@ export function buildEcho(settings: EchoSettings): Service {
     async (scope) => {
       const v1 = scope as unknown as Service;
       if (settings.key !== undefined) requireSignature(v1, verifierOf(settings.key));
-      v1.post("/batches/:batchId/claims", { schema }, (request, reply) => {
+      v1.post("/batches/:batchId/claims", { schema: claimSchema }, (request, reply) => {
         const issuedAtSeconds = Math.floor(Date.now() / 1000);
         const facts = { couponId, userId: request.body.userId, state: "effective", issuedAtSeconds } as const;
-        sendLikeIssuing(reply, couponJson(settings.definition, facts));
+        sendLikeIssuing(reply, 201, couponJson(settings.definition, facts));
+      });
+      v1.post("/orders/:orderId/redeem", { schema: redeemSchema }, (request, reply) => {
+        const { userId, couponIds } = request.body;
+        const [couponId] = couponIds;
+        const lines = [{ lineId: "1", discount: 100 }];
+        const body = {
+          orderId: request.params.orderId,
+          userId,
+          status: "redeemed",
+          coupons: [{ couponId, discount: 100, lines }],
+          discount: 100,
+          discountReversed: 0,
+          redeemedAt: formatInstant(Date.now()),
+        };
+        sendLikeIssuing(reply, 200, JSON.stringify(body));
       });
     },
     { prefix: "/v1" },
@@ -46,9 +62,9 @@ export function buildEcho(settings: EchoSettings): Service {
   return app;
 }
 
-/** A claim's answer is JSON text already, with its place in the log. */
-function sendLikeIssuing(reply: FastifyReply, text: string): void {
-  reply.header("log-position", "cDAtMTIzNDU2").code(201).type("application/json; charset=utf-8").send(text);
+/** An answer is JSON text already, with its place in the log. */
+function sendLikeIssuing(reply: FastifyReply, status: number, text: string): void {
+  reply.header("log-position", "cDAtMTIzNDU2").code(status).type("application/json; charset=utf-8").send(text);
 }
 
 function verifierOf({ keyId, callerId, secretBase64 }: NonNullable<EchoSettings["key"]>) {

@@ -9,14 +9,14 @@ import { grantCoupons } from "./grant-coupons.ts";
 import { claimRequests, redeemRequests } from "./loads.ts";
 import { type Measure, type MeasureId, toMeasure } from "./measures.ts";
 
-type Load = "signed" | "bare" | "claim" | "redeem" | "sold_out";
+type Load = "signed" | "signed_redeem" | "bare" | "claim" | "redeem" | "sold_out";
 
 /** The loads that each ratio is made of: what is measured, and what it is divided by. */
 const ratios = {
   claim: ["claim", "signed"],
   claim_bare: ["claim", "bare"],
   claim_cpu: ["claim", "signed"],
-  redeem: ["redeem", "signed"],
+  redeem: ["redeem", "signed_redeem"],
   sold_out: ["sold_out", "signed"],
 } as const satisfies Partial<Record<MeasureId, readonly [Load, Load]>>;
 
@@ -25,7 +25,14 @@ export type HttpMeasureId = keyof typeof ratios;
 export const httpMeasureIds = Object.keys(ratios) as HttpMeasureId[];
 
 /** What an answer of each load has to be; anything else is a failure to measure. */
-const rightStatus: Record<Load, string> = { signed: "201", bare: "201", claim: "201", redeem: "200", sold_out: "409" };
+const rightStatus: Record<Load, string> = {
+  signed: "201",
+  signed_redeem: "200",
+  bare: "201",
+  claim: "201",
+  redeem: "200",
+  sold_out: "409",
+};
 
 const leastSeconds = 2;
 
@@ -54,9 +61,17 @@ export async function measureHttp(context: BenchContext, ids: readonly HttpMeasu
   const issuingPids = [context.local.stack.pids().issuing ?? []].flat();
   const targets: Targets = {
     ...batches,
-    ports: { signed: echoes.signed.port, bare: echoes.bare.port, claim: issuing, redeem: issuing, sold_out: issuing },
+    ports: {
+      signed: echoes.signed.port,
+      signed_redeem: echoes.signed.port,
+      bare: echoes.bare.port,
+      claim: issuing,
+      redeem: issuing,
+      sold_out: issuing,
+    },
     watch: {
       signed: [echoes.signed.pid],
+      signed_redeem: [echoes.signed.pid],
       bare: [echoes.bare.pid],
       claim: issuingPids,
       redeem: issuingPids,
@@ -101,6 +116,7 @@ async function measureRound(
   const host = `127.0.0.1:${targets.ports.claim}`;
   const feeds: Record<Load, string> = {
     signed: join(folder, "claims"),
+    signed_redeem: join(folder, "redemptions"),
     bare: join(folder, "claims"),
     claim: join(folder, "claims"),
     redeem: join(folder, "redemptions"),
@@ -126,7 +142,7 @@ async function measureRound(
 }
 
 function jobFor(targets: Targets, load: Load, feed: string) {
-  const repeat = load === "signed" || load === "bare" || load === "sold_out";
+  const repeat = load.startsWith("signed") || load === "bare" || load === "sold_out";
   const times = { warmUpMs, durationMs };
   return {
     host: "127.0.0.1",

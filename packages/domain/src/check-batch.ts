@@ -49,14 +49,14 @@ export function checkBatch(
 
 function checkShards(findings: Findings, { shards, stock }: BatchDescription): void {
   if (shards === undefined || !findings.integer("/shards", shards, 1, SHARDS_MAX)) return;
-  // A shard without stock, or without stock of the day, would refuse its users from the start.
+  // A shard without stock would refuse its users from the start; a day's stock does not move between shards.
   if (shards > stock.total) findings.refuse("/shards", "is more than stock.total");
   if (stock.perDay !== undefined && shards > 1) findings.refuse("/shards", "is 1 where stock.perDay limits the day");
 }
 
 function checkStock(findings: Findings, batch: BatchDescription, template: Pick<Template, "benefit">): void {
   const { total, perDay, perUser, perUserPerDay } = batch.stock;
-  const shards = Math.max(batch.shards ?? SHARDS_MAX, 1);
+  const shards = Math.max(batch.shards ?? 1, 1);
   if (findings.integer("/stock/total", total, 1, SERIAL_MAX * SHARDS_MAX)) {
     if (total > SERIAL_MAX * shards) findings.refuse("/stock/total", `is more than ${SERIAL_MAX} a shard`);
     if (total * greatestDiscount(template) > Number.MAX_SAFE_INTEGER) {

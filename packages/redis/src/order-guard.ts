@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
 import type { RedisConnection } from "./connect.ts";
 import { RedisUnavailable } from "./errors.ts";
+import { GatheredScripts } from "./gathered-scripts.ts";
 import { createKeys } from "./keys.ts";
-import { loadScript, runScript } from "./scripts.ts";
+import { loadScript } from "./scripts.ts";
 
 /**
  * Ties an order to the coupons that it was first asked with, across shards, for as long as it is kept: the same
@@ -26,6 +27,7 @@ const forgetScript = loadScript("order-forget");
 
 export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; prefix: string }): OrderGuard {
   const keys = createKeys(prefix);
+  const scripts = new GatheredScripts(redis);
   const keyOf = (order: string): string[] => [keys.order(hash("sha256", order, "base64url"))];
   const namesOf = (couponIds: readonly string[]): string =>
     hash("sha256", [...couponIds].sort().join("\n"), "base64url");
@@ -40,14 +42,14 @@ export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; pr
   return {
     claim: (order, couponIds, keptMs) =>
       unlessAway<"first" | "same" | "other" | "unavailable">(
-        runScript(redis, claimScript, keyOf(order), [namesOf(couponIds), keptMs]),
+        scripts.run(claimScript, keyOf(order), [namesOf(couponIds), keptMs]),
         "unavailable",
       ),
     giveBack: async (order, couponIds) => {
-      await unlessAway(runScript(redis, forgetScript, keyOf(order), [namesOf(couponIds), 1]), 0);
+      await unlessAway(scripts.run(forgetScript, keyOf(order), [namesOf(couponIds), 1]), 0);
     },
     forget: async (order, couponIds) => {
-      await unlessAway(runScript(redis, forgetScript, keyOf(order), [namesOf(couponIds), 0]), 0);
+      await unlessAway(scripts.run(forgetScript, keyOf(order), [namesOf(couponIds), 0]), 0);
     },
   };
 }

@@ -17,7 +17,7 @@ describe("PUT and PATCH /ops/v1/batches/{id}", () => {
     const batch = await desk.draft();
     const { campaignId } = (await desk.campaign()).body;
     const { templateId } = (await desk.template()).body;
-    const body = { campaignId, templateId, ...batchTerms, stock: { total: 7, perDay: 5, perUser: 1 }, shards: 3 };
+    const body = { campaignId, templateId, ...batchTerms, stock: { total: 7, perDay: 5, perUser: 1 }, shards: 1 };
     const put = await change("PUT", batch, body);
     expect(put).toMatchObject({ status: 200, etag: '"2"', body });
     const patch = { stock: { perDay: null, perUserPerDay: 1 }, issueWindow: { until: "2026-05-01T00:00:00Z" } };
@@ -51,7 +51,7 @@ describe("PUT and PATCH /ops/v1/batches/{id}", () => {
     const { campaignId, templateId } = batch.body;
     const { shards: _, ...terms } = batchTerms;
     const body = { campaignId, templateId, ...terms, stock: { total: 30_000, perUser: 2 } };
-    expect((await change("PUT", batch, body)).body).toMatchObject({ shards: 3, stock: { perUser: 2 } });
+    expect((await change("PUT", batch, body)).body).toMatchObject({ shards: 1, stock: { perUser: 2 } });
   });
 
   test.each([

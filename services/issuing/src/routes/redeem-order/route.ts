@@ -1,18 +1,10 @@
 import { checkOrder } from "@coupon/domain";
-import { callerOf, refusalReply, type Service, strictObject } from "@coupon/service-kit";
-import { Type } from "typebox";
+import { callerOf, refusalReply, type Service } from "@coupon/service-kit";
 import type { CallerKey } from "../../front/callers.ts";
 import type { IssuingResources } from "../../resources.ts";
 import { redeemOrder } from "../../use-cases/orders.ts";
 import { sendChange } from "../respond.ts";
-import { changeRefusals, couponIds, orderParams, orderSchema, redemptionSchema, userId } from "../schemas.ts";
-
-const schema = {
-  summary: "Use coupons for an order that holds them, or with `order` in one step",
-  params: orderParams,
-  body: strictObject({ userId, couponIds, order: Type.Optional(orderSchema) }),
-  response: { 200: redemptionSchema, ...changeRefusals },
-};
+import { schema } from "./schema.ts";
 
 export function redeemOrderRoute(app: Service, resources: IssuingResources): void {
   app.post("/orders/:orderId/redeem", { schema }, async (request, reply) => {
