@@ -30,7 +30,7 @@ describe("PUT and PATCH /ops/v1/batches/{id}", () => {
   });
 
   test("200 once in force for limits, callers and the window's end of a batch that issues", async () => {
-    const batch = await desk.issuing();
+    const batch = await desk.issuing({ shards: 1 });
     const patch = {
       stock: { perUser: 5, perDay: 50 },
       callers: [{ callerId: "shop", may: ["redeem"] }],

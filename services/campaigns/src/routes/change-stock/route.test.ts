@@ -118,7 +118,7 @@ describe("POST /ops/v1/batches/{id}/stock-changes", () => {
   });
 
   test("400, 403, 404, 409, 412, 428", async () => {
-    const batch = await desk.issuing({ stock: { total: 100, perDay: 50, perUser: 2 } });
+    const batch = await desk.issuing({ stock: { total: 100, perDay: 50, perUser: 2 }, shards: 1 });
     for (const to of [0, -1, 1.5, 2 ** 53, "5", 49, 1]) expectRefusal(await change(batch, 100, to), "request_invalid");
     expectRefusal(await change(batch, 100, 110, "viewer"), "role_missing");
     expectRefusal(await change(batch, 100, 110, "approver"), "role_missing");

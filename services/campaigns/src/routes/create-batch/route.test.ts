@@ -28,7 +28,7 @@ describe("POST /ops/v1/batches", () => {
       funding: [{ party: "platform", basisPoints: 10_000 }],
       shards: 1,
     });
-    expect(second.body.shards).toBe(3);
+    expect(second.body.shards).toBe(1);
     expect(second.body.batchNumber).toBe(first.body.batchNumber + 1);
     expect(first.body).not.toHaveProperty("template");
   });
