@@ -237,9 +237,16 @@ async function openDoors(basis: Basis, owner: Owner, leases: LeaseKeeper, resour
   const app = buildApp(resources, { ...options, metrics }, roles);
   const internalMetrics = createMetrics("issuing-internal");
   const internal = buildInternalApp(resources, owner, config.INTERNAL_TOKEN, { ...options, metrics: internalMetrics });
-  await listen(internal, { host: config.HOST, port: config.INTERNAL_PORT });
-  await leases.start();
-  await listen(app, { host: config.HOST, port: config.PORT, reusePort: config.REUSE_PORT });
+  try {
+    await listen(internal, { host: config.HOST, port: config.INTERNAL_PORT });
+    await leases.start();
+    await listen(app, { host: config.HOST, port: config.PORT, reusePort: config.REUSE_PORT });
+  } catch (error) {
+    await leases.stop(0);
+    await owner.close();
+    await Promise.all([app.close(), internal.close()]);
+    throw error;
+  }
   doors.open = true;
   return { app, internal };
 }

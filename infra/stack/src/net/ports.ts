@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { listenerOf } from "../process/proc.ts";
 import { StackFailure } from "../stack-failure.ts";
 
@@ -27,18 +27,30 @@ export async function assertPortFree(port: number, name: string): Promise<void> 
  * a part that loses its port to somebody else fails to start and says so.
  */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once("error", reject);
-          server.listen({ port: 0, host: "127.0.0.1" }, () => resolve(server));
-        }),
-    ),
-  );
+  const servers: Server[] = [];
+  while (servers.length < count) servers.push(await holdFreePort());
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** Below the ports that the kernel gives to outgoing connections, which would take a free one before its user does. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+const ATTEMPTS_MAX = 100;
+
+async function holdFreePort(): Promise<Server> {
+  for (let attempt = 1; ; attempt += 1) {
+    const server = createServer();
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ port, host: "127.0.0.1" }, resolve);
+      });
+      return server;
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
 }

@@ -58,7 +58,8 @@ export function createKafka(config: LogConfig, options: KafkaOptions, onBroken?:
     requestTimeout: options.requestTimeoutMs,
     retry: { retries: options.retries, initialRetryTime: 100, maxRetryTime: 1_000 },
     logLevel: config.log === undefined ? logLevel.NOTHING : logLevel.INFO,
-    logCreator: () => routeTo(config.log),
+    // What a client says of connections that were closed on purpose is no news.
+    logCreator: () => routeTo((...message) => (abandoned ? undefined : config.log?.(...message))),
     socketFactory: ({ host, port, onConnect }) => {
       if (abandoned) throw new Error("this client is closed");
       const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, onConnect);

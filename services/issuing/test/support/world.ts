@@ -115,8 +115,18 @@ export class World {
     return definition;
   }
 
-  /** Starts an issuing process in this one. */
+  /** Starts an issuing process in this one; on other ports where somebody else was quicker to take those. */
   async issuing(env: Record<string, string> = {}): Promise<Running> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#start(env);
+      } catch (error) {
+        if (attempt === 5 || !/ is in use;/.test((error as Error).message)) throw error;
+      }
+    }
+  }
+
+  async #start(env: Record<string, string>): Promise<Running> {
     const [port, internalPort] = await freePorts(2);
     const processId = uniqueName("p");
     const config = readConfig({
