@@ -1,8 +1,8 @@
+import type { ImageCoupon } from "@coupon/domain";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   couponStates,
   createPositions,
-  type ImageCoupon,
   openShardSnapshot,
   type Pool,
   readCouponRecords,

@@ -7,6 +7,7 @@ export * from "./days.ts";
 export * from "./discount.ts";
 export * from "./entry.ts";
 export * from "./field-error.ts";
+export * from "./hot-state.ts";
 export * from "./ids.ts";
 export * from "./instants.ts";
 export * from "./model.ts";

@@ -1,4 +1,6 @@
-import type { Discount, ShardRules } from "@coupon/domain";
+import type { CouponRecord, Discount, ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
+
+export type { CouponRecord, ImageCoupon, RedemptionRecord, ReversalRecord, ShardImage } from "@coupon/domain";
 
 /**
  * The calls that an owner makes on a shard's hot state. Each applies a whole micro-batch in one script
@@ -152,35 +154,6 @@ export type DeactivateOutcome =
   | { kind: "deactivated" }
   | { kind: "refused"; code: "coupon_not_found" | "coupon_redeemed" };
 
-/** A redemption on record, with what has been reversed of it. */
-export interface RedemptionRecord {
-  order: string;
-  payload: string;
-  redeemedAtMs: number;
-  discount: Discount;
-  reversals: ReversalRecord[];
-}
-
-export interface ReversalRecord {
-  keyHash: string;
-  payload: string;
-  reversalId: string;
-  reversedAtMs: number;
-  reversed: Discount;
-  remaining: number;
-  restored: boolean;
-}
-
-/** Everything that a coupon that has left `effective` has on record. */
-export interface CouponRecord {
-  userId: string;
-  state: "effective" | "locked" | "redeemed" | "deactivated";
-  hold?: { order: string; payload: string; untilMs: number; discount: Discount };
-  redemptions: RedemptionRecord[];
-  /** Orders that released the coupon, with the time until which they may not lock it again. */
-  released: { order: string; untilMs: number }[];
-}
-
 export interface ShardHeader {
   epoch: number;
   number: number;
@@ -194,30 +167,6 @@ export interface ShardHeader {
   durable: number;
   durableOffset: number;
   rules: ShardRules | null;
-}
-
-/** What PostgreSQL knows of a shard at one entry number, from which the hot state is built anew. */
-export interface ShardImage {
-  number: number;
-  hash: string;
-  atMs: number;
-  nextSerial: number;
-  left: number;
-  dayStartMs: number;
-  dayIssued: number;
-  rules: ShardRules;
-  /** The last transfer to each target, and its amount. */
-  debits: { target: number; transfer: number; amount: number }[];
-  /** The last transfer from each source. */
-  credits: { source: number; transfer: number }[];
-}
-export interface ImageCoupon {
-  serial: number;
-  userId: string;
-  keyHash: string;
-  issuedAtSeconds: number;
-  /** False while the coupon is effective with nothing on record. */
-  touched: "no" | "on_record" | "redeemed" | "deactivated";
 }
 
 export interface ShardCalls {

@@ -1,34 +1,6 @@
-import type { Discount } from "@coupon/domain";
+import type { CouponRecord, RedemptionRecord, ReversalRecord } from "@coupon/domain";
 import type { Queryable } from "../pool.ts";
 import { couponStates, type StoredState } from "./rows.ts";
-
-/** Everything that a coupon has on record. `order` = callerId + "/" + orderId. */
-export interface CouponRecord {
-  userId: string;
-  state: "effective" | "locked" | "redeemed" | "deactivated";
-  hold?: { order: string; payload: string; untilMs: number; discount: Discount };
-  redemptions: RedemptionRecord[];
-  /** Orders that released the coupon, with the time until which they may not lock it again. */
-  released: { order: string; untilMs: number }[];
-}
-
-export interface RedemptionRecord {
-  order: string;
-  payload: string;
-  redeemedAtMs: number;
-  discount: Discount;
-  reversals: ReversalRecord[];
-}
-
-export interface ReversalRecord {
-  keyHash: string;
-  payload: string;
-  reversalId: string;
-  reversedAtMs: number;
-  reversed: Discount;
-  remaining: number;
-  restored: boolean;
-}
 
 export interface CouponRecords {
   /** Number of the shard's last entry that the records rest on; 0 where the ledger has none of it. */

@@ -1,37 +1,7 @@
-import type { ShardRules } from "@coupon/domain";
+import type { ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
 import type { Connection, Pool } from "../pool.ts";
 import { begin, rollback } from "../transaction.ts";
 import { couponStates, type StoredState } from "./rows.ts";
-
-/** What PostgreSQL knows of a shard at one entry number, from which the hot state is built anew. */
-export interface ShardImage {
-  number: number;
-  /** SHA-1 of that entry's text, hex. */
-  hash: string;
-  atMs: number;
-  /** Serial that the next coupon gets, from 0: also how many were issued. */
-  nextSerial: number;
-  /** Stock that the shard may still issue; below 0 where more is issued than its rules allot by now. */
-  left: number;
-  /** Start of the day in which the last issues counted, and how many counted in it; 0 before the first issue. */
-  dayStartMs: number;
-  dayIssued: number;
-  rules: ShardRules;
-  /** The last transfer to each target, and its amount. */
-  debits: { target: number; transfer: number; amount: number }[];
-  /** The last transfer from each source. */
-  credits: { source: number; transfer: number }[];
-}
-
-export interface ImageCoupon {
-  serial: number;
-  userId: string;
-  /** 16 hex digits. */
-  keyHash: string;
-  issuedAtSeconds: number;
-  /** "no" while the coupon is effective with nothing on record. */
-  touched: "no" | "on_record" | "redeemed" | "deactivated";
-}
 
 /** A shard as of one moment. Holds a connection until it is closed, so close it. */
 export interface ShardSnapshot extends AsyncDisposable {

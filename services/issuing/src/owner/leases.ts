@@ -115,6 +115,8 @@ export class LeaseKeeper {
       const wished = wishedOwner(partition, members);
       if (this.#held.has(partition)) {
         if (wished !== null && wished !== processId) void this.#handOver(partition, ttlMs);
+        // Its last hand-over may still have been under way when the lease came back.
+        else owner.take(partition);
       } else if (wished === processId && owners[partition] === null) {
         if (await leases.acquire(partition, processId, ttlMs)) {
           this.#held.add(partition);
