@@ -20,7 +20,7 @@ import type {
 export interface CouponCall<Request extends { serial: number }, Outcome> {
   readonly script: "lock" | "redeem" | "release" | "reverse" | "deactivate";
   pack(request: Request): string[];
-  parse(line: string): Outcome;
+  parse(line: string, request: Request): Outcome;
 }
 
 const orderOf = ({ callerId, orderId }: CouponRequest): string =>
@@ -85,7 +85,15 @@ export const redeemCall: CouponCall<RedeemRequest, RedeemOutcome> = {
     const payload = plain(order.payload, "a payload hash");
     return [...stem, "1", payload, `${order.validFromMs}`, `${order.validUntilMs}`, ...verdictOf(order.verdict)];
   },
-  parse: (line) => {
+  parse: (line, { order }) => {
+    if (line.charAt(0) === "g" && order?.verdict.kind === "discount") {
+      return {
+        kind: "redeemed",
+        replayed: false,
+        redeemedAtMs: Number(line.slice(1)),
+        discount: order.verdict.discount,
+      };
+    }
     if (line === "c") return COLD;
     if (line.charAt(0) !== "r") return refusedOutcome(line);
     const { replayed, timeMs, discount } = timedDiscount(line);

@@ -112,7 +112,8 @@ class RedisShardCalls implements ShardCalls {
         args.push(...call.pack(request));
       }
       const reply = (await runScript(this.#redis, scripts[call.script], keys, args)) as Reply;
-      return applied(reply, (text) => (requests.length === 0 ? [] : text.split("\n").map(call.parse)));
+      const parse = (line: string, index: number) => call.parse(line, requests[index] as Request);
+      return applied(reply, (text) => (requests.length === 0 ? [] : text.split("\n").map(parse)));
     };
   }
 

@@ -85,7 +85,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     rowsMax: config.TRANSACTION_ROWS_MAX,
     bytesMax: TRANSACTION_BYTES_MAX,
     gatherMs: config.GATHER_MS,
-    restMs: config.REST_MS,
+    restMs: { least: config.REST_MS, greatest: Math.max(config.REST_MS, config.REST_MS_MAX) },
     observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
   });
   feed = new LogFeed({ config: log, groupId: `${config.TOPIC_PREFIX}${config.GROUP}`, applier, logger });

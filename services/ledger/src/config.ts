@@ -34,6 +34,11 @@ const schema = Type.Object({
     maximum: 1_000,
     fallback: 20,
   }),
+  REST_MS_MAX: setting.integer("how long it is left alone where much is written to it, in milliseconds", {
+    minimum: 0,
+    maximum: 1_000,
+    fallback: 100,
+  }),
   READ_AFTER_MS: setting.integer("how long a read waits for its position, in milliseconds", {
     minimum: 1,
     maximum: 10_000,

@@ -51,7 +51,7 @@ function startApplier(options: { rowsMax?: number; pool?: Pool } = {}): Watched 
     rowsMax: options.rowsMax ?? 1_000,
     bytesMax: 1024 * 1024,
     gatherMs: 0,
-    restMs: 0,
+    restMs: { least: 0, greatest: 0 },
     observer: {
       committed: () => {
         watched.transactions += 1;

@@ -7,7 +7,7 @@ import type { Shard } from "./shard.ts";
 
 /** At most so many operations in one script call: 512 claims take Redis about 2 ms. */
 const CLAIMS_MAX = 512;
-const ORDERS_MAX = 256;
+const ORDERS_MAX = 128;
 /** Order operations carry discounts line by line, at most some 200 bytes each; an entry must stay below 1 MiB. */
 const LINES_MAX = 2_000;
 

@@ -78,8 +78,12 @@ export class Sender {
     try {
       const offsets = await this.#appender.append(load.map(toAppend), this.#timeoutMs);
       const bases = new Map(offsets.map(({ partition, baseOffset }) => [partition, baseOffset]));
-      for (const item of load) this.#acknowledge(item, bases.get(item.partition.id));
+      const counted = load.filter((item) => this.#counts(item, bases.get(item.partition.id)));
       this.#hooks.sent(load.length, (performance.now() - startedAt) / 1000);
+      // Answering a hundred requests keeps this thread busy for milliseconds: the next send goes out first.
+      setImmediate(() => {
+        for (const item of counted) answer(item, bases.get(item.partition.id) as number);
+      });
     } catch (error) {
       const because = error instanceof LogUnavailable ? error.message : `sending failed unexpectedly: ${error}`;
       for (const { partition, generation } of load) {
@@ -105,16 +109,15 @@ export class Sender {
     return load;
   }
 
-  #acknowledge({ partition, generation, entries }: Load, baseOffset: number | undefined): void {
-    if (partition.generation !== generation) return;
+  /** Whether entries that have been acknowledged count; where they don't, the partition can't be trusted any more. */
+  #counts({ partition, generation, entries }: Load, baseOffset: number | undefined): boolean {
+    if (partition.generation !== generation) return false;
     if (baseOffset !== partition.lastOffset + 1) {
       this.#hooks.suspect(partition, `the log gave offset ${baseOffset} where ${partition.lastOffset + 1} was due`);
-      return;
+      return false;
     }
     partition.lastOffset = baseOffset + entries.length - 1;
-    entries.forEach(({ shard, number }, index) => {
-      shard.becameDurable(number, baseOffset + index, partition.id);
-    });
+    return true;
   }
 }
 
@@ -123,6 +126,13 @@ interface Load {
   generation: number;
   epoch: number;
   entries: OutgoingEntry[];
+}
+
+function answer({ partition, generation, entries }: Load, baseOffset: number): void {
+  if (partition.generation !== generation) return;
+  entries.forEach(({ shard, number }, index) => {
+    shard.becameDurable(number, baseOffset + index, partition.id);
+  });
 }
 
 function toAppend({ partition, epoch, entries }: Load): PartitionAppend {

@@ -18,6 +18,11 @@ local function writeBits(page, serial, bits)
   redis.call('BITFIELD', page, 'SET', 'u2', '#' .. serial % 4096, bits)
 end
 
+-- As writeBits; gives what they were.
+local function swapBits(page, serial, bits)
+  return redis.call('BITFIELD', page, 'SET', 'u2', '#' .. serial % 4096, bits)[1]
+end
+
 local function write(record, number, ...)
   redis.call('HSET', record, 'w', number, ...)
   redis.call('PEXPIRE', record, RECORD_TTL_MS)
@@ -47,11 +52,15 @@ local function applyLock(page, record, number, item)
   write(record, number, 's', 'l', 'u', item.user, 'o', item.order, 'p', item.payload, 't', item.till, 'd', item.discount)
 end
 
+local function writeRedemption(record, number, user, order, payload, at, discount)
+  local redemption = payload .. '\n' .. string.format('%.0f', at) .. '\n' .. discount
+  write(record, number, 's', 'r', 'u', user, 'h:' .. order, redemption)
+end
+
 local function applyRedeem(page, record, number, item, at)
   writeBits(page, item.serial, 2)
   endHold(record)
-  local redemption = item.payload .. '\n' .. string.format('%.0f', at) .. '\n' .. item.discount
-  write(record, number, 's', 'r', 'u', item.user, 'h:' .. item.order, redemption)
+  writeRedemption(record, number, item.user, item.order, item.payload, at, item.discount)
 end
 
 local function applyRelease(page, record, number, item, at)

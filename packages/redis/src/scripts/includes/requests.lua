@@ -11,11 +11,12 @@ local outcomes, items = {}, {}
 
 -- Answers every request by `decide(request, page, record)`, where request(n) is its field n from 1.
 local function decideAll(width, decide)
+  local offset
+  local function request(n)
+    return ARGV[offset + n]
+  end
   for i = 1, (#KEYS - 2) / 2 do
-    local offset = 5 + (i - 1) * width
-    local function request(n)
-      return ARGV[offset + n]
-    end
+    offset = 5 + (i - 1) * width
     if tonumber(request(1)) >= shard.next or tonumber(request(1)) < 0 then
       outcomes[i] = 'xcoupon_not_found'
     else
