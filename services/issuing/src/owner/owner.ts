@@ -42,8 +42,8 @@ export class Owner implements OwnerContext {
     });
     this.#opening = { ...resources, appender: this.sender };
     this.#cold = new ColdRecords(this);
-    this.#rules = new RulesInForce(this);
     this.#transfers = new StockTransfers(this);
+    this.#rules = new RulesInForce(this, this.#transfers);
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -247,6 +247,7 @@ export class Owner implements OwnerContext {
       else if (kind === "again") pending.fail({ kind: "recovering" });
       else if (kind === "stock_exhausted" && !this.#transfers.isExhausted(turn.shard)) outOfStock.push(pending);
       else {
+        if (wantsFetch(pending, outcome)) this.#transfers.fetch(turn);
         answered.push(pending);
         answers.push({ kind: "done", outcome: firstAnswer(pending, outcome), atMs: result.atMs });
       }
@@ -368,6 +369,10 @@ function isExpected(error: unknown): boolean {
 function lateAnswer(pending: Pending, partition: Partition): NoOutcome {
   if (!pending.attempted) return partition.phase === "serving" ? { kind: "overloaded" } : { kind: "recovering" };
   return { kind: "unknown", because: partition.phase === "serving" ? "deadline_exceeded" : "log_unavailable" };
+}
+
+function wantsFetch({ operation }: Pending, outcome: Done["outcome"]): boolean {
+  return operation.op === "debit" && operation.request.fetch === true && "amount" in outcome && outcome.amount === 0;
 }
 
 /** A claim that this very request issued before its partition reopened comes back as a replay; it is the first answer. */
