@@ -50,7 +50,7 @@ export type NoOutcome =
   | { kind: "not_owner"; attempted?: boolean }
   | { kind: "recovering" }
   | { kind: "overloaded" }
-  | { kind: "ledger_behind" }
+  | { kind: "ledger_behind"; retryAfterSeconds?: number }
   /** A bug: logged here, `internal_error` to the caller. */
   | { kind: "failed" }
   | { kind: "unknown"; because: "log_unavailable" | "deadline_exceeded" };

@@ -8,6 +8,7 @@ import { Mismatch, type OwnerContext, type OwnerResources, type ShardTurn } from
 import { Partition } from "./partition.ts";
 import { Pending } from "./pending.ts";
 import { rebuildShard } from "./rebuild.ts";
+import { askRecord } from "./retention-guard.ts";
 import { RulesInForce } from "./rules.ts";
 import { Sender } from "./sender.ts";
 import { Shard } from "./shard.ts";
@@ -75,6 +76,13 @@ export class Owner implements OwnerContext {
     if (this.#pending >= this.resources.pendingMax) return Promise.resolve({ kind: "overloaded" });
     const shard = this.#shardFor(partition, operation);
     if (shard === undefined) return Promise.resolve({ kind: "recovering" });
+    if (!this.resources.retention.stops(partition.id, operation.op)) {
+      return this.#enqueue(partition, shard, operation, withinMs);
+    }
+    return askRecord(operation, (record) => this.#enqueue(partition, shard, record, withinMs));
+  }
+
+  #enqueue(partition: Partition, shard: Shard, operation: Operation, withinMs: number): Promise<Answer> {
     this.#pending += 1;
     return new Promise((resolve) => {
       const arrivedAtMs = performance.now() - (this.resources.deadlineMs - withinMs);
