@@ -14,12 +14,13 @@ const follower = createRulesAppliedFollower({
   config: world.logConfig,
   onApplied: (report) => reports.push(report),
 });
-let issuing: Running;
+const processes: Running[] = [];
 let users = 0;
 
 beforeAll(async () => {
   await world.start();
-  issuing = await world.issuing();
+  // Two, so that shards ask across processes, too.
+  processes.push(await world.issuing(), await world.issuing());
   await follower.start();
 });
 afterAll(async () => {
@@ -76,12 +77,16 @@ const issued = (answers: Answer[]): number => answers.filter(({ status }) => sta
 /** A debit whose credit never came, for its target's owner died. */
 async function debitWithoutCredit({ batchNumber }: BatchDefinition, source: number, target: number, amount: number) {
   const operation = { op: "debit", batch: batchNumber, shard: source, request: { target, amount, credited: 0 } };
-  const response = await fetch(`${issuing.internalUrl}/internal/v1/operations`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${world.env.INTERNAL_TOKEN}` },
-    body: JSON.stringify({ operations: [[operation, 3_000]] }),
+  const answers = processes.map(async ({ internalUrl }) => {
+    const response = await fetch(`${internalUrl}/internal/v1/operations`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${world.env.INTERNAL_TOKEN}` },
+      body: JSON.stringify({ operations: [[operation, 3_000]] }),
+    });
+    return response.text();
   });
-  expect(await response.text()).toContain(`"amount":${amount}`);
+  const owners = (await Promise.all(answers)).filter((text) => !text.includes("not_owner"));
+  expect(owners).toEqual([expect.stringContaining(`"amount":${amount}`)]);
 }
 
 describe("a decrease of the stock of a batch of several shards", () => {
@@ -116,6 +121,16 @@ describe("a decrease of the stock of a batch of several shards", () => {
     const decreased = await publish(definition, 2, 18);
     expect((await inForce(decreased, 2)).shortBy).toBe(0);
     expect(issued(await claimAll(decreased, usersOf(decreased, 2, 4)))).toBe(0);
+  });
+
+  test("goes on with a newer version that comes while shards are still short", async () => {
+    const definition = await batchOf(30);
+    expect(issued(await claimAll(definition, usersOf(definition, 0, 18)))).toBe(18);
+    const decreased = await publish(definition, 2, 18);
+    await publish({ ...decreased, state: "paused" }, 3, 18);
+    expect((await inForce(decreased, 3)).shortBy).toBe(0);
+    const [late] = await claimAll(decreased, usersOf(decreased, 1, 1));
+    expect(late?.body.code).toBe("batch_paused");
   });
 
   test("races with claims: what is confirmed is never below what is issued", async () => {

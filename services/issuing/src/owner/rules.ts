@@ -16,6 +16,7 @@ const COVER_DELAY_MS_MAX = 1_000;
 export class RulesInForce {
   readonly #owner: OwnerContext;
   readonly #transfers: StockTransfers;
+  readonly #covering = new WeakSet<Shard>();
   readonly #coverDelays = new WeakMap<Shard, number>();
   #toConfirm: RulesApplied[] = [];
   #confirming = false;
@@ -78,13 +79,15 @@ export class RulesInForce {
     if (shortBy === 0 || alone || shard.shortAtVersion === shard.rulesVersion) {
       this.#coverDelays.delete(shard);
       this.#confirm(partition, shard, shortBy);
-    } else void this.#cover(partition, shard, shortBy);
+    } else if (!this.#covering.has(shard)) void this.#cover(partition, shard, shortBy);
+    // Else it is being covered for an older version: what follows asks the script for the newest.
   }
 
   /** Then the script is asked again, for only it knows what is short by now. */
   async #cover(partition: Partition, shard: Shard, shortBy: number): Promise<void> {
     const { generation } = partition;
     const version = shard.rulesVersion;
+    this.#covering.add(shard);
     const covered = await this.#transfers.cover({ partition, shard }, shortBy).catch((error: unknown) => {
       const because = (error as Error).message;
       this.#owner.resources.logger.warn({ because, shard: shard.key }, "a shard that is short got no stock");
@@ -92,6 +95,7 @@ export class RulesInForce {
     });
     if (covered === "short") shard.shortAtVersion = version;
     if (covered === "not_now") await this.#pause(shard);
+    this.#covering.delete(shard);
     if (this.#closed || partition.generation !== generation) return;
     this.#queue(partition, shard, Math.max(version, shard.rulesQueued));
   }
