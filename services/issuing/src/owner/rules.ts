@@ -69,8 +69,12 @@ export class RulesInForce {
     if (partition.generation !== generation) return;
     shard.rulesVersion = Math.max(shard.rulesVersion, rules.version);
     this.#owner.applied({ partition, shard }, result, "rules");
+    const version = shard.rulesVersion;
     const shortBy = result.outcomes[0]?.shortBy ?? 0;
-    shard.whenDurable(result.number, () => this.#settle(partition, shard, shortBy));
+    shard.whenDurable(result.number, () => {
+      // A newer version that is not durable yet is confirmed, with what it is short by, when it is.
+      if (shard.rulesVersion === version) this.#settle(partition, shard, shortBy);
+    });
   }
 
   /** Confirms rules that are in force, once a shard that is short of stock has got it from the others, if they have it. */
