@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Discount } from "./model.ts";
-import { judgeReversal, type ReversalAsk, type ReversibleRedemption, reversalPayloadHash } from "./reversal.ts";
+import {
+  judgeReversal,
+  REVERSALS_MAX,
+  type ReversalAsk,
+  type ReversibleRedemption,
+  reversalPayloadHash,
+} from "./reversal.ts";
 
 const discountOf = (...lines: [lineId: string, quantity: number, discount: number][]): Discount => ({
   discount: lines.reduce((sum, [, , discount]) => sum + discount, 0),
@@ -87,6 +93,16 @@ describe("judgeReversal", () => {
       kind: "request_invalid",
       errors: [{ pointer: "/x/lines", message: "is empty" }],
     });
+  });
+
+  it("takes so many reversals and no more, the last of them all that is left", () => {
+    const many = discountOf(["1", REVERSALS_MAX + 5, 1_000]);
+    const parts = Array.from({ length: REVERSALS_MAX - 1 }, () => one);
+    expect(reverse(many, ...parts)).toEqual([expect.any(Number), expect.any(Number), false]);
+    expect(reverse(many, ...parts, one)).toBe("too_many_reversals");
+    expect(reverse(many, ...parts, ask(["1", 7]))).toBe("reversal_exceeds_redemption");
+    expect(reverse(many, ...parts, ask(["1", 6]))).toEqual([expect.any(Number), 0, true]);
+    expect(reverse(many, ...parts, { all: true })).toEqual([expect.any(Number), 0, true]);
   });
 
   it("is exact where products pass 2^53", () => {

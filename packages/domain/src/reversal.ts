@@ -3,6 +3,15 @@ import type { Discount } from "./model.ts";
 import { multiplyDivide } from "./money.ts";
 import { payloadHash } from "./order.ts";
 
+/**
+ * Reversals of one redemption at most, for each stays on its coupon's record. An order has 200 lines, so that each
+ * can go back by itself; the last that is left takes everything.
+ */
+export const REVERSALS_MAX = 256;
+
+/** Redemptions of one coupon at most: the one that comes to it does not bring the coupon back any more. */
+export const REDEMPTIONS_MAX = 32;
+
 /** What a refund asks to undo of a redemption: everything that is left, or quantities of lines. */
 export type ReversalAsk = { all: true } | { lines: readonly { lineId: string; quantity: number }[] };
 
@@ -23,6 +32,8 @@ export type ReversalJudgement =
       complete: boolean;
     }
   | { kind: "reversal_exceeds_redemption" }
+  /** It would be one of more than `REVERSALS_MAX`, or the last of them and leave something. */
+  | { kind: "too_many_reversals" }
   | { kind: "request_invalid"; errors: FieldError[] };
 
 /**
@@ -30,7 +41,8 @@ export type ReversalJudgement =
  * the first r units together are worth d × r ÷ q rounded down, so that reversing all of it gives back
  * exactly d, in whatever steps. A line without a discount can be reversed like any other, for 0.
  *
- * More units than a line has left exceed the redemption, and so does `all` when no unit is left. A line
+ * More units than a line has left exceed the redemption, and so does `all` when no unit is left. Of the
+ * `REVERSALS_MAX` that a redemption takes, the last must leave no unit. A line
  * that the order does not have, or that is named twice, makes the request invalid.
  *
  * @param base JSON pointer of the ask in the request, "" for the request itself
@@ -52,6 +64,9 @@ export function judgeReversal(redemption: ReversibleRedemption, ask: ReversalAsk
     const discount = multiplyDivide(line.discount, units, line.quantity).quotient - line.discountReversed;
     lines.push({ lineId, quantity, discount });
     taken += discount;
+  }
+  if (redemption.reversals.length >= REVERSALS_MAX - 1 && unitsOf(wanted) < unitsOf(everythingLeft(standings))) {
+    return { kind: "too_many_reversals" };
   }
   const before = discountLeft(redemption);
   const remaining = before - taken;
@@ -102,6 +117,10 @@ function everythingLeft(standings: ReadonlyMap<string, LineStanding>): { lineId:
     if (line.unitsReversed < line.quantity) left.push({ lineId, quantity: line.quantity - line.unitsReversed });
   }
   return left;
+}
+
+function unitsOf(lines: readonly { quantity: number }[]): number {
+  return lines.reduce((sum, { quantity }) => sum + quantity, 0);
 }
 
 function checkLines(

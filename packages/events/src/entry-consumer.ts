@@ -17,6 +17,11 @@ export interface EntryConsumerOptions {
    * come one after another. When it rejects, the partition is read again from `positionOf`, after a pause.
    */
   onBatch: (batch: { partition: number; messages: LogMessage[]; highWatermark: number }) => Promise<void>;
+  /**
+   * For how long a member that was killed keeps its partitions from the others. Brokers take 6,000 at least unless their
+   * `group.min.session.timeout.ms` says less. Default 8,000.
+   */
+  sessionTimeoutMs?: number;
   /** A partition has been halted: the log begins after its position or ends before it. Nothing is skipped. */
   onAlarm: (alarm: LogTruncated | LogShrunk) => void;
 }
@@ -44,7 +49,7 @@ interface PartitionState {
 const START_TIMEOUT_MS = 30_000;
 const OFFSETS_TIMEOUT_MS = 5_000;
 const ENDS_EVERY_MS = 5_000;
-const HEARTBEAT_EVERY_MS = 1_000;
+const SESSION_TIMEOUT_MS = 8_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
 
@@ -55,6 +60,7 @@ export function createEntryConsumer(options: EntryConsumerOptions): EntryConsume
 class GroupEntryConsumer implements EntryConsumer {
   readonly #options: EntryConsumerOptions;
   readonly #link: LogLink;
+  readonly #sessionTimeoutMs: number;
   readonly #consumer: GroupConsumer;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Replaced at every assignment, so that what belongs to an earlier one is told by its states. */
@@ -64,6 +70,7 @@ class GroupEntryConsumer implements EntryConsumer {
   constructor(options: EntryConsumerOptions) {
     this.#options = options;
     this.#link = new LogLink(options.config, "entries");
+    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
     this.#consumer = new GroupConsumer({
       config: options.config,
       topic: topicName(options.config, "entries"),
@@ -72,8 +79,7 @@ class GroupEntryConsumer implements EntryConsumer {
       maxBytes: 24 * 1024 * 1024,
       maxBytesPerPartition: 2 * 1024 * 1024,
       partitionsAtOnce: 3,
-      // The shortest that brokers allow by default is 6 s; what a killed member had stands still that long.
-      sessionTimeoutMs: 8_000,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
       onAssigned: (partitions) => this.#assign(partitions),
       onBatch: (payload) => this.#take(payload),
     });
@@ -162,7 +168,7 @@ class GroupEntryConsumer implements EntryConsumer {
     }
     const highWatermark = Number(batch.highWatermark);
     // A long transaction must not cost the membership; what the heartbeat says of a rebalance, the next one says again.
-    const beat = setInterval(() => heartbeat().catch(() => {}), HEARTBEAT_EVERY_MS);
+    const beat = setInterval(() => heartbeat().catch(() => {}), this.#sessionTimeoutMs / 5);
     try {
       await this.#options.onBatch({ partition, messages: batch.messages.map(readLogMessage), highWatermark });
       resolveOffset(batch.lastOffset());

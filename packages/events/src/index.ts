@@ -6,6 +6,7 @@ export { entryKinds, entryType, type LogMessage, markerType } from "./headers.ts
 export * from "./log-position.ts";
 export { createLogReader, type LogReader, type LogReaderOptions } from "./log-reader.ts";
 export * from "./messages.ts";
+export { createRetentionReads, type Retention, type RetentionReads } from "./retention-reads.ts";
 export { createRulesAppliedFollower, type RulesAppliedFollower } from "./rules-applied-follower.ts";
 export { publishedSchemas } from "./schemas/published.ts";
 export * from "./sealed-secrets.ts";

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import kafkajs from "kafkajs";
 import { type LogConfig, topicName, topics } from "./config.ts";
 import { createKafka } from "./kafka/client.ts";
 import { ensureTopics } from "./topics.ts";
@@ -44,6 +45,22 @@ export async function truncateEntries(config: LogConfig, partition: number, offs
     // Without it kafkajs doesn't know who leads, and fails.
     await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+  });
+}
+
+/** Alters settings of the entries topic and leaves its others, as an operator would while everything runs. */
+export async function alterEntries(config: LogConfig, settings: Record<string, string>): Promise<void> {
+  const topic = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topicName(config, "entries") };
+  await withAdmin(config, async (admin) => {
+    // The request replaces all that was set for the topic.
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [topic] });
+    const own = resources[0]?.configEntries.filter(({ isDefault }) => !isDefault) ?? [];
+    const all = {
+      ...Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue])),
+      ...settings,
+    };
+    const configEntries = Object.entries(all).map(([name, value]) => ({ name, value }));
+    await admin.alterConfigs({ validateOnly: false, resources: [{ ...topic, configEntries }] });
   });
 }
 

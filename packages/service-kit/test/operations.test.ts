@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { checkOpenApi } from "@coupon/testkit";
 import { Agent } from "undici";
 import { afterEach, expect, test } from "vitest";
 import { drain, listen, type Service, StartFailure, traceparentFor } from "../src/index.ts";
@@ -23,7 +24,11 @@ test("/openapi.json is generated from the route schemas", async () => {
   const document = (await (await fetch(`${base}/openapi.json`)).json()) as {
     openapi: string;
     info: object;
-    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[]; requestBody?: object }>>;
+    paths: Record<
+      string,
+      Record<string, { parameters?: { name: string; in: string }[]; requestBody?: object; security?: object[] }>
+    >;
+    components: { securitySchemes: object };
   };
   expect(document.openapi).toBe("3.1.0");
   expect(document.info).toEqual({ title: "sample", version: "1.2.3" });
@@ -32,6 +37,10 @@ test("/openapi.json is generated from the route schemas", async () => {
   expect(JSON.stringify(claim?.requestBody)).toContain('"additionalProperties":false');
   expect(Object.keys(document.paths)).not.toContain("/metrics");
   expect(Object.keys(document.paths)).toContain("/internal/ping");
+  expect(await checkOpenApi(document)).toEqual([]);
+  expect(claim?.security).toEqual([{ messageSignature: [] }]);
+  expect(document.paths["/internal/ping"]?.get?.security).toEqual([{ internalToken: [] }]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual(["messageSignature", "internalToken"]);
 });
 
 test("/healthz is alive; /readyz follows the check, also one that throws", async () => {

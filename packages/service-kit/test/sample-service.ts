@@ -80,6 +80,9 @@ export function sampleService(more: Partial<ServiceOptions> = {}): { app: Servic
     },
     { prefix: "/v1" },
   );
-  app.get("/internal/ping", { onRequest: requireInternalToken(internalToken) }, async () => ({ pong: true }));
+  app.register(async (internal: Service) => {
+    requireInternalToken(internal, internalToken);
+    internal.get("/internal/ping", async () => ({ pong: true }));
+  });
   return { app, logged: () => text };
 }

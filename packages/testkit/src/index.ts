@@ -7,6 +7,7 @@ export {
   startPostgres,
   startRedis,
 } from "@coupon/stack";
+export { checkOpenApi } from "./check-openapi.ts";
 export { type EventuallyOptions, eventually } from "./eventually.ts";
 export { createFaultProxy, type Direction, type FaultProxy, type ProxyTarget } from "./fault-proxy.ts";
 export { expectNoLeaks, type OpenResources, openResources } from "./leak-check.ts";

@@ -69,7 +69,7 @@ export function buildInternalApp(
   const app = buildService({ name: "issuing-internal", version: VERSION, bodyLimit: 64 * 1024 * 1024, ...options });
   app.register(async (scope) => {
     const ours = scope as unknown as Service;
-    ours.addHook("onRequest", requireInternalToken(token));
+    requireInternalToken(ours, token);
     internalOperationsRoute(ours, owner);
     internalDeactivateRoute(ours, resources);
   });

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { createPool, type Pool } from "@coupon/database";
+import { createPool, type Pool, readPositions } from "@coupon/database";
 import { createCouponIdCodec, parseCouponKeys } from "@coupon/domain";
 import {
   checkTopics,
   createEntryAppender,
   createLogReader,
+  createRetentionReads,
   type EntryAppender,
   type LogConfig,
   type LogReader,
@@ -40,6 +41,7 @@ import { Router } from "./front/router.ts";
 import { createIssuingMetrics } from "./metrics.ts";
 import { LeaseKeeper } from "./owner/leases.ts";
 import { Owner } from "./owner/owner.ts";
+import { lagLevels, RetentionGuard } from "./owner/retention-guard.ts";
 import type { IssuingResources } from "./resources.ts";
 import { createRecoveryReads } from "./stores/postgres-recovery-reads.ts";
 
@@ -154,10 +156,12 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   const recovery = createRecoveryReads({ pool: parts.pool, calls: parts.calls, logger });
   const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
   const times = { deadlineMs: config.REQUEST_DEADLINE_MS, patienceMs: config.RECOVERY_PATIENCE_MS };
+  const retention = createRetentionGuard(basis, parts, closers);
   const owner: Owner = new Owner({
     ...parts,
     ...times,
     recovery,
+    retention,
     publish: (topic, messages) => parts.appender.publish(topic, messages),
     processId,
     batches,
@@ -168,6 +172,12 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     metrics: createIssuingMetrics(metrics.registry, {
       partitionsServing: () => [...owner.serving()].length,
       pending: () => owner.pending,
+      retention: () => ({
+        near: retention.count(lagLevels.near),
+        stops_new: retention.count(lagLevels.stopsNew),
+        stops_all: retention.count(lagLevels.stopsAll),
+      }),
+      ledgerUnknownSeconds: () => retention.unknownSeconds(),
     }),
     belongsTo: (couponId, userId) => codec.verify(couponId, userId) !== null,
     holdsLease: (partition) => leases.holds(partition),
@@ -216,6 +226,26 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };
   return { owner, leases, resources };
+}
+
+function createRetentionGuard({ config, logConfig, logger }: Basis, { pool }: Parts, closers: Closers): RetentionGuard {
+  const log = createRetentionReads(logConfig);
+  const all = Array.from({ length: config.PARTITIONS }, (_, partition) => partition);
+  const guard = new RetentionGuard({
+    log,
+    positions: async () => new Map((await readPositions(pool, all)).map((each) => [each.partition, each.position])),
+    partitions: config.PARTITIONS,
+    shareMax: config.RETENTION_SHARE_MAX,
+    everyMs: config.RETENTION_CHECK_MS,
+    now: Date.now,
+    logger,
+  });
+  guard.start();
+  closers.push(async () => {
+    guard.close();
+    log.close();
+  });
+  return guard;
 }
 
 async function followInto({ logConfig, config, batches, callers, logger }: Basis, owner: Owner, closers: Closers) {

@@ -31,6 +31,9 @@ const schema = Type.Object({
   /** How long an operation waits for a recovering shard before it is told so. */
   RECOVERY_PATIENCE_MS: Type.Integer({ default: 1_000, minimum: 0, maximum: 60_000 }),
   APPEND_TIMEOUT_MS: Type.Integer({ default: 2_000, minimum: 100, maximum: 60_000 }),
+  /** Share of the log's retention that the oldest entry not in the ledger may be old before issuing stops. */
+  RETENTION_SHARE_MAX: Type.Number({ default: 0.5, minimum: 0.01, maximum: 0.95 }),
+  RETENTION_CHECK_MS: Type.Integer({ default: 5_000, minimum: 50, maximum: 60_000 }),
   PENDING_MAX: Type.Integer({ default: 50_000, minimum: 1, maximum: 1_000_000 }),
   LOG_LEVEL: Type.String({ default: "warn" }),
 });

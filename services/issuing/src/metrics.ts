@@ -12,7 +12,13 @@ export interface IssuingMetrics {
 /** Everything that issuing measures beside its requests. `owned` and `pending` are read when scraped. */
 export function createIssuingMetrics(
   registry: Registry,
-  read: { partitionsServing(): number; pending(): number },
+  read: {
+    partitionsServing(): number;
+    pending(): number;
+    /** Partitions by how near the ledger's lag has come to the log's retention. */
+    retention(): Record<"near" | "stops_new" | "stops_all", number>;
+    ledgerUnknownSeconds(): number;
+  },
 ): IssuingMetrics {
   const registers = [registry];
   const batchSize = new Histogram({
@@ -64,6 +70,23 @@ export function createIssuingMetrics(
     registers,
     collect() {
       this.set(read.pending());
+    },
+  });
+  new Gauge({
+    name: "issuing_retention_partitions",
+    help: "Partitions in which the ledger's lag is near the log's retention, and what is refused there because of it",
+    labelNames: ["level"],
+    registers,
+    collect() {
+      for (const [level, count] of Object.entries(read.retention())) this.set({ level }, count);
+    },
+  });
+  new Gauge({
+    name: "issuing_ledger_unknown_seconds",
+    help: "For how long nobody could say where the ledger stands",
+    registers,
+    collect() {
+      this.set(read.ledgerUnknownSeconds());
     },
   });
   return {

@@ -1,3 +1,4 @@
+import { connectRedis, createShardCalls, type RedisConnection, type ShardCalls } from "@coupon/redis";
 import { eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer, CallOptions } from "./support/signed-caller.ts";
@@ -6,30 +7,47 @@ import { World } from "./support/world.ts";
 const world = new World();
 const { caller } = world;
 let batchId = "";
+let batchNumber = 0;
 let path = "";
+let redis: RedisConnection;
+let calls: ShardCalls;
 
 beforeAll(async () => {
   await world.start();
   await world.issuing();
-  ({ batchId } = await world.publishBatch({ stock: { total: 1_000, perUser: 1 } }));
+  redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
+  calls = createShardCalls({ redis, prefix: world.prefix, hashKey: Buffer.from(world.env.HASH_KEY ?? "", "base64") });
+  ({ batchId, batchNumber } = await world.publishBatch({ stock: { total: 1_000, perUser: 1 } }));
   path = `/v1/batches/${batchId}/claims`;
   await eventually(async () => (await caller.claim(batchId, "probe", "probe")).status < 300);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await redis.close();
+  await world.close();
+});
 
 let keys = 0;
-/** A claim that is wrong in one way; afterwards its key and user must be as if nothing had been sent. */
-async function refusedClaim(body: unknown, options: CallOptions = {}): Promise<Answer> {
-  keys += 1;
-  const answer = await caller.call("POST", path, body, { idempotencyKey: `bad-${keys}`, ...options });
+/** Number of the shard's last entry. */
+async function lastEntry(): Promise<number> {
+  const [header] = await calls.readHeaders([{ batch: batchNumber, shard: 0 }]);
+  return header?.number ?? -1;
+}
+
+/** A request that is wrong in one way: it is refused, never by a 500, and the shard has no entry more than before. */
+async function refused(request: Promise<Answer>): Promise<Answer> {
+  const before = await lastEntry();
+  const answer = await request;
+  expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(answer.status).toBeLessThan(500);
   expect(answer.headers.get("content-type")).toContain("application/problem+json");
   expect(answer.headers.get("request-id")).toMatch(/\S/);
+  expect(await lastEntry()).toBe(before);
   return answer;
 }
 
-async function expectNothingWritten(userId: string): Promise<void> {
-  expect((await caller.claim(batchId, userId, "after")).status).toBe(201);
+function refusedClaim(body: unknown, options: CallOptions = {}): Promise<Answer> {
+  keys += 1;
+  return refused(caller.call("POST", path, body, { idempotencyKey: `bad-${keys}`, ...options }));
 }
 
 describe("signatures", () => {
@@ -56,7 +74,6 @@ describe("signatures", () => {
     const input = (headers["signature-input"] ?? "").replace(caller.keyId, "live_nobody");
     const answer = await refusedClaim({ userId: "signed" }, { headers: { "signature-input": input } });
     expect([answer.status, answer.body.code]).toEqual([401, "key_unknown"]);
-    await expectNothingWritten("signed");
   });
 });
 
@@ -82,7 +99,6 @@ describe("bodies", () => {
     const answer = await refusedClaim(undefined, { rawBody });
     expect(answer.status).toBe(status);
     expect(answer.body.code).toBe(status === 413 ? "body_too_large" : "request_invalid");
-    await expectNothingWritten(`after-${keys}`);
   });
 
   test("another media type", async () => {
@@ -97,7 +113,7 @@ describe("bodies", () => {
 
 describe("keys, routes and batches", () => {
   test("a claim without an idempotency key", async () => {
-    const answer = await caller.call("POST", path, { userId: "user-1" });
+    const answer = await refused(caller.call("POST", path, { userId: "user-1" }));
     expect([answer.status, answer.body.code]).toEqual([400, "idempotency_key_missing"]);
   });
 
@@ -110,13 +126,20 @@ describe("keys, routes and batches", () => {
     ["POST", "/v1/nothing", "route_not_found", 404],
     ["DELETE", "/v1/batches/b/claims", "method_not_allowed", 405],
   ])("%s %s", async (method, at, code, status) => {
-    const answer = await caller.call(method, at, method === "POST" ? {} : undefined);
+    const answer = await refused(caller.call(method, at, method === "POST" ? {} : undefined));
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  test("an unknown batch", async () => {
-    const answer = await caller.claim("no-such-batch", "user-1", "key");
-    expect([answer.status, answer.body.code]).toEqual([404, "batch_not_found"]);
+  test("an unknown batch: no claim, no grant, no terms", async () => {
+    const at = "/v1/batches/no-such-batch";
+    for (const asked of [
+      caller.claim("no-such-batch", "user-1", "key"),
+      caller.call("POST", `${at}/grants`, { grants: [{ idempotencyKey: "k", userId: "user-1" }] }),
+      caller.call("GET", at),
+    ]) {
+      const answer = await refused(asked);
+      expect([answer.status, answer.body.code]).toEqual([404, "batch_not_found"]);
+    }
   });
 
   test("the same key of another user, and of another operation, is another request", async () => {
@@ -146,5 +169,28 @@ describe("keys, routes and batches", () => {
     });
     const again = await caller.claim(definition.batchId, "user-1", "before");
     expect([again.status, again.body]).toEqual([200, first.body]);
+  });
+});
+
+describe("limits that a key outlives", () => {
+  const first = (id: string, userId: string, key: string) =>
+    eventually(async () => {
+      const answer = await caller.claim(id, userId, key);
+      return answer.status < 300 ? answer : false;
+    });
+
+  test.each([
+    ["the user's", { total: 10, perUser: 1 }, "user_limit_reached"],
+    ["the user's of a day", { total: 10, perUser: 5, perUserPerDay: 1 }, "user_daily_limit_reached"],
+    ["the stock", { total: 1, perUser: 5 }, "stock_exhausted"],
+    ["the day's stock", { total: 10, perDay: 1, perUser: 5 }, "daily_stock_exhausted"],
+  ])("%s: a key first used before it was reached is answered after; another is refused", async (_name, stock, code) => {
+    const { batchId: id } = await world.publishBatch({ stock });
+    const issued = await first(id, "user-1", "before");
+    const other = await caller.claim(id, "user-1", "after");
+    expect([other.status, other.body.code, other.body.limit]).toEqual([409, code, expect.objectContaining({ max: 1 })]);
+    const again = await caller.claim(id, "user-1", "before");
+    expect([again.status, again.body]).toEqual([200, issued.body]);
+    expect((await caller.claim(id, "user-1", "after")).body.code).toBe(code);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFaultProxy, eventually, type FaultProxy, type Running as Part, startKafka } from "@coupon/testkit";
 import { afterEach, describe, expect, test } from "vitest";
-import { World } from "./support/world.ts";
+import { type Running, World } from "./support/world.ts";
 
 const closers: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -21,14 +21,14 @@ async function proxyTo(url: string): Promise<{ proxy: FaultProxy; url: string }>
 async function startWorld(
   env: Record<string, string> = {},
   kafka?: string,
-): Promise<{ world: World; batchId: string }> {
+): Promise<{ world: World; batchId: string; issuing: Running }> {
   const world = new World(kafka);
   closers.push(() => world.close());
   await world.start();
-  await world.issuing({ REQUEST_DEADLINE_MS: "3000", RECOVERY_PATIENCE_MS: "300", ...env });
+  const issuing = await world.issuing({ REQUEST_DEADLINE_MS: "3000", RECOVERY_PATIENCE_MS: "300", ...env });
   const { batchId } = await world.publishBatch({ stock: { total: 100_000, perUser: 2 } });
   await eventually(async () => (await world.caller.claim(batchId, "first", "first")).status < 300);
-  return { world, batchId };
+  return { world, batchId, issuing };
 }
 
 describe("Redis", () => {
@@ -107,6 +107,37 @@ describe("Kafka", () => {
     const other = await world.caller.claim(batchId, "user-2", "key-1");
     expect(other.body.couponId).not.toBe(back.body.couponId);
   });
+
+  test("silent and back within the deadline: what a request did itself is its first answer, not a replay", async () => {
+    const kafka = await ownKafka();
+    const env = { APPEND_TIMEOUT_MS: "700", REQUEST_DEADLINE_MS: "15000", RECOVERY_PATIENCE_MS: "15000" };
+    const { world, batchId, issuing } = await startWorld(env, kafka.url);
+    const { body } = await world.caller.claim(batchId, "user-1", "key-1");
+    const lines = [{ lineId: "1", productId: "p", quantity: 2, unitAmount: 5_000 }];
+    const redeemed = await world.caller.call("POST", "/v1/orders/order-1/redeem", {
+      ...{ userId: "user-1", couponIds: [body.couponId] },
+      order: { amount: 10_000, currency: "CNY", lines },
+    });
+    expect(redeemed.status).toBe(200);
+    const ask = { couponIds: [body.couponId], all: true, reason: "returned" };
+    const before = await reopenings(issuing);
+    kafka.kill("SIGSTOP");
+    const reversing = world.caller.call("POST", "/v1/orders/order-1/reversals", ask, { idempotencyKey: "r" });
+    const claiming = world.caller.claim(batchId, "user-2", "key-2");
+    await eventually(async () => (await reopenings(issuing)) > before);
+    kafka.kill("SIGCONT");
+    const [reversed, claimed] = await Promise.all([reversing, claiming]);
+    expect([claimed.status, claimed.headers.get("idempotent-replayed")]).toEqual([201, null]);
+    expect([reversed.status, reversed.headers.get("idempotent-replayed")]).toEqual([201, null]);
+    const again = await world.caller.call("POST", "/v1/orders/order-1/reversals", ask, { idempotencyKey: "r" });
+    expect([again.status, again.body]).toEqual([200, reversed.body]);
+    expect((await world.caller.claim(batchId, "user-2", "key-2")).status).toBe(200);
+  });
+
+  async function reopenings({ baseUrl }: Running): Promise<number> {
+    const text = await (await fetch(`${baseUrl}/metrics`)).text();
+    return Number(/^issuing_partition_reopened_total(?:\{.*\})? (\d+)$/m.exec(text)?.[1] ?? 0);
+  }
 
   test("away at the start: one sentence, no process", async () => {
     const world = new World();

@@ -1,3 +1,4 @@
+import { REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
 import { eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { World } from "./support/world.ts";
@@ -137,6 +138,34 @@ describe("orders", () => {
     const rest = await reverse(it, "rev-3", { all: true });
     expect(rest.body).toMatchObject({ discountReversed: 500, remaining: 0, coupons: [{ state: "effective" }] });
     expect((await redeem({ ...it, orderId: `${it.orderId}-b` }, order())).status).toBe(200);
+  });
+
+  test("a redemption takes so many reversals and no more; the last takes all that is left", async () => {
+    const it = await coupon();
+    const lines = [{ lineId: "1", productId: "p1", quantity: REVERSALS_MAX + 5, unitAmount: 100 }];
+    await redeem(it, { amount: (REVERSALS_MAX + 5) * 100, currency: "CNY", lines });
+    const one = { lines: [{ lineId: "1", quantity: 1 }] };
+    for (let n = 1; n < REVERSALS_MAX; n += 1) expect((await reverse(it, `part-${n}`, one)).status).toBe(201);
+    const tooMany = await reverse(it, "too-many", one);
+    expect([tooMany.status, tooMany.body.code]).toEqual([409, "reversal_exceeds_redemption"]);
+    expect(tooMany.body.limit).toMatchObject({ name: "reversals", max: REVERSALS_MAX, used: REVERSALS_MAX - 1 });
+    expect((await reverse(it, "part-1", one)).status).toBe(200);
+    const rest = await reverse(it, "rest", { all: true });
+    expect([rest.status, rest.body.remaining]).toEqual([201, 0]);
+  });
+
+  test("a coupon comes back so many times and no more", async () => {
+    const it = await coupon();
+    for (let n = 1; n <= REDEMPTIONS_MAX; n += 1) {
+      const at = { ...it, orderId: `${it.orderId}-${n}` };
+      expect((await redeem(at, order())).status).toBe(200);
+      const { body } = await reverse(at, "all", { all: true });
+      expect(body).toMatchObject({
+        remaining: 0,
+        coupons: [{ state: n < REDEMPTIONS_MAX ? "effective" : "redeemed" }],
+      });
+    }
+    expect((await redeem({ ...it, orderId: `${it.orderId}-x` }, order())).body.code).toBe("coupon_redeemed");
   });
 
   test("a reversal's key belongs to its order: the same key reverses the next order's redemption, too", async () => {

@@ -28,7 +28,7 @@ export function buildApp(resources: LedgerResources, options: AppOptions): Servi
   });
   app.register(async (guarded) => {
     const internal = guarded as unknown as Service;
-    internal.addHook("onRequest", requireInternalToken(internalToken));
+    requireInternalToken(internal, internalToken);
     readCouponRoute(internal, resources);
     listCouponsRoute(internal, resources);
     readOrderRoute(internal, resources);

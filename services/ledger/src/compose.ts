@@ -88,7 +88,13 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     restMs: { least: config.REST_MS, greatest: Math.max(config.REST_MS, config.REST_MS_MAX) },
     observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
   });
-  feed = new LogFeed({ config: log, groupId: `${config.TOPIC_PREFIX}${config.GROUP}`, applier, logger });
+  feed = new LogFeed({
+    config: log,
+    groupId: `${config.TOPIC_PREFIX}${config.GROUP}`,
+    sessionTimeoutMs: config.GROUP_SESSION_TIMEOUT_MS,
+    applier,
+    logger,
+  });
   closers.push(async () => {
     applier.letGo();
     await feed.stop();
@@ -118,7 +124,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   );
   closers.push(() => drain(app));
   const address = await listen(app, { host: config.HOST, port: config.PORT });
-  // After a crash the group waits for the member that is gone (8 s); reads are answered meanwhile.
+  // After a crash the group waits for the member that is gone (GROUP_SESSION_TIMEOUT_MS); reads are answered meanwhile.
   await feed.start();
   return {
     address,

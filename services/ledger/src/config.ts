@@ -13,6 +13,12 @@ const schema = Type.Object({
   COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
   /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
   GROUP: setting.text("the name of the consumer group", "ledger"),
+  /** Below 6,000 the brokers' group.min.session.timeout.ms must allow it. */
+  GROUP_SESSION_TIMEOUT_MS: setting.integer("how long a killed member keeps its partitions, in milliseconds", {
+    minimum: 1_000,
+    maximum: 60_000,
+    fallback: 8_000,
+  }),
   TRANSACTIONS_MAX: setting.integer("how many transactions are under way at once", {
     minimum: 1,
     maximum: 16,

@@ -21,7 +21,11 @@ afterEach(async () => {
 });
 
 async function startProcess(): Promise<ServiceProcess> {
-  const { PORT: _, ...env } = world.env({ LOG_LEVEL: "warn", TRANSACTION_ROWS_MAX: "200" });
+  const { PORT: _, ...env } = world.env({
+    LOG_LEVEL: "warn",
+    TRANSACTION_ROWS_MAX: "200",
+    GROUP_SESSION_TIMEOUT_MS: "2500",
+  });
   const ledger = await startServiceProcess({ main: MAIN, env });
   processes.add(ledger);
   return ledger;
@@ -94,6 +98,24 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     await world.applied();
     await expectBooks(world.pool, stories);
   }, 240_000);
+
+  it("a killed one's partitions are another's within the session's time", async () => {
+    const stories = [0, 1, 2].map((shard) => new ShardStory(12, shard));
+    await Promise.all(stories.map((story) => world.append(story.shard, [story.rules(), story.issue(["anna"])])));
+    const [killed, left] = [await startProcess(), await startProcess()];
+    const assigned = async ({ url }: ServiceProcess) => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return [...text.matchAll(/^ledger_applied_position\{/gm)].length;
+    };
+    await eventually(async () => (await assigned(killed)) > 0 && (await assigned(left)) > 0, { timeoutMs: 30_000 });
+    await crash(killed);
+    const killedAtMs = performance.now();
+    await Promise.all(stories.map((story) => world.append(story.shard, [story.issue(["ben"])])));
+    await world.applied();
+    // The session ends after 2.5 s, and the member that is left hears of it with its next heartbeat, every 0.5 s.
+    expect(performance.now() - killedAtMs).toBeLessThan(6_000);
+    await expectBooks(world.pool, stories);
+  }, 120_000);
 
   it("drained by SIGTERM, with status 0", async () => {
     const stories = [new ShardStory(10, 0)];

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PAGE_ROWS_MAX } from "../src/use-cases/list-coupons.ts";
 import { createRandom, type Random } from "./support/random.ts";
 import { ShardStory } from "./support/shard-story.ts";
 import { batchOf, World } from "./support/world.ts";
@@ -146,6 +147,31 @@ describe("the pages of a listing", () => {
     expect(second.body.items.map((item: Item) => item.couponId)).toEqual(
       before.slice(3, 6).map((item) => item.couponId),
     );
+  });
+
+  it("by the end of the validity are of the newest coupons of the batches in question, a bounded number", async () => {
+    const older = new ShardStory(4, 5, now - 80 * hour);
+    const opening = [older.rules(), older.issue(Array(300).fill("zoe"))];
+    const many = Array.from({ length: 10 }, () => older.later(60_000).issue(Array(500).fill("zoe")));
+    const newer = new ShardStory(1, 5, now - hour);
+    await world.append(0, [...opening, ...many.slice(0, 5)]);
+    await world.append(0, many.slice(5));
+    const after = await world.append(1, [newer.rules(), newer.issue(Array(50).fill("zoe"))]);
+    await world.applied();
+
+    const path = "/v1/users/zoe/coupons?sort=validUntil";
+    const listed = await readAll(path, "shop", 200);
+    expect(listed.length).toBe(PAGE_ROWS_MAX);
+    const ends = listed.map(({ validUntil }) => validUntil);
+    expect(ends).toEqual(ends.toSorted());
+    const newest = await readAll("/v1/users/zoe/coupons?", "shop", 200);
+    expect(newest.length).toBe(5_350);
+    const ids = (items: Item[]) => items.map(({ couponId }) => couponId).toSorted();
+    expect(ids(listed)).toEqual(ids(newest.slice(0, PAGE_ROWS_MAX)));
+
+    const ofBatch = await readAll(`${path}&batchId=bat_1`, "shop", 200);
+    expect(ids(ofBatch)).toEqual(ids(newest.slice(0, 50)));
+    expect((await world.get(`${path}&limit=1`, { "read-after": after })).body.items).toHaveLength(1);
   });
 
   it("refuse a cursor of another listing, and one that was tampered with", async () => {

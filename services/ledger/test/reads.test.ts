@@ -1,5 +1,5 @@
 import { encodeLogPosition } from "@coupon/events";
-import { eventually } from "@coupon/testkit";
+import { checkOpenApi, eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ShardStory } from "./support/shard-story.ts";
 import { batchOf, World } from "./support/world.ts";
@@ -388,5 +388,7 @@ describe("operation", () => {
   it("serves its OpenAPI description", async () => {
     const { body } = await world.get("/openapi.json");
     expect(Object.keys(body.paths)).toContain("/v1/users/{userId}/coupons");
+    expect(await checkOpenApi(body)).toEqual([]);
+    expect(Object.keys(body.components.securitySchemes)).toEqual(["internalToken"]);
   });
 });

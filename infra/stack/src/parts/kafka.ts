@@ -43,6 +43,8 @@ function configuration(options: KafkaOptions, port: number, controllerPort: numb
     `log.dirs=${logs}`,
     "auto.create.topics.enable=false",
     "group.initial.rebalance.delay.ms=0",
+    // By default a group waits 6 s at least for a member that was killed, and the ledger's partitions with it.
+    "group.min.session.timeout.ms=1000",
     // A broker that was killed may register again only once its old session is over: with the default of 9 s
     // a restart took 16 s here. Much shorter, and a busy machine would fence a broker that is alive.
     "broker.session.timeout.ms=3000",

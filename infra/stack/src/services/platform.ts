@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { namedPart } from "../stack/existing-parts.ts";
 import { jwksPath, LOCAL_AUDIENCE, LOCAL_ISSUER, type StackSecrets } from "../stack/secrets.ts";
 import type { StepSpec } from "./run-step.ts";
 import type { ServiceSpec } from "./start-service.ts";
@@ -68,6 +69,11 @@ function commonEnvironment(context: PlatformContext): Record<string, string> {
   };
 }
 
+/** A broker of ours lets a killed ledger's partitions go soon; one that the environment names may refuse to. */
+function ledgerEnvironment(): Record<string, string> {
+  return namedPart("kafka") === undefined ? { GROUP_SESSION_TIMEOUT_MS: "2500" } : {};
+}
+
 /** What must have happened before the services start: migrations and topics. Both can be repeated. */
 export function platformSteps(context: PlatformContext): StepSpec[] {
   const env = partEnvironment(context);
@@ -112,7 +118,7 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
     };
   });
   return [
-    spec("ledger", ledger, {}),
+    spec("ledger", ledger, ledgerEnvironment()),
     ...issuing,
     spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url, LEDGER_URL: ledger.url }),
   ];

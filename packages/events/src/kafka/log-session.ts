@@ -1,4 +1,4 @@
-import type { Admin, Message, Producer } from "kafkajs";
+import kafkajs, { type Admin, type Message, type Producer } from "kafkajs";
 import type { LogConfig } from "../config.ts";
 import { LogUnavailable } from "../errors.ts";
 import { createKafka, type KafkaClient } from "./client.ts";
@@ -125,6 +125,32 @@ export class LogSession {
         if (one === undefined) throw new LogUnavailable(`partition ${partition} of ${this.#topic} is not known`);
         return Number(one[end]);
       });
+    });
+  }
+
+  /** The offset of each partition's first message with this timestamp (ms) or a later one; its end where there is none. */
+  offsetsSince(partitions: readonly number[], timeMs: number, timeoutMs: number): Promise<number[]> {
+    return this.#within(timeoutMs, async () => {
+      const admin = await this.#connectedAdmin();
+      const found = await admin.fetchTopicOffsetsByTimestamp(this.#topic, timeMs);
+      return partitions.map((partition) => {
+        const one = found.find((each) => each.partition === partition);
+        if (one === undefined) throw new LogUnavailable(`partition ${partition} of ${this.#topic} is not known`);
+        return Number(one.offset);
+      });
+    });
+  }
+
+  /** The topic's settings as the brokers have them now. */
+  settings(timeoutMs: number): Promise<Map<string, string>> {
+    return this.#within(timeoutMs, async () => {
+      const admin = await this.#connectedAdmin();
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: this.#topic }],
+      });
+      const entries = resources[0]?.configEntries ?? [];
+      return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
     });
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { Service } from "../http/service.ts";
+import { describeSecurity } from "../openapi/security.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
 import type { SignatureVerifier, SigningKey } from "./signature-verifier.ts";
 
@@ -10,6 +11,7 @@ import type { SignatureVerifier, SigningKey } from "./signature-verifier.ts";
  */
 export function requireSignature(app: Service, verifier: SignatureVerifier<SigningKey>): void {
   if (app.prefix === "") throw new Error("requireSignature needs an instance with a prefix, such as /v1");
+  describeSecurity(app, "messageSignature");
   if (!app.hasRequestDecorator("caller")) app.decorateRequest("caller", null);
   app.addHook("preParsing", (request, reply, payload, done) => {
     const { method, url, headers } = request.raw;

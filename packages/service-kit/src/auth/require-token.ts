@@ -1,5 +1,6 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import type { Service } from "../http/service.ts";
+import { describeSecurity } from "../openapi/security.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
 import type { Operator, TokenVerifier } from "./token-verifier.ts";
 
@@ -9,6 +10,7 @@ import type { Operator, TokenVerifier } from "./token-verifier.ts";
  */
 export function requireToken(app: Service, verifier: TokenVerifier): void {
   if (app.prefix === "") throw new Error("requireToken needs an instance with a prefix, such as /ops/v1");
+  describeSecurity(app, "operatorToken");
   if (!app.hasRequestDecorator("operator")) app.decorateRequest("operator", null);
   app.addHook("onRequest", async (request, reply) => {
     const verdict = await verifier.verify(request.headers.authorization);

@@ -61,6 +61,7 @@ export function buildService(options: ServiceOptions): Service {
   app.decorate("logger", options.logger);
   app.decorate("metrics", metrics);
   app.decorate("lifecycle", lifecycle);
+  app.decorate("securitySchemes", {});
   app.decorate("answerUnknownRoute", (request: FastifyRequest, reply: FastifyReply) =>
     answerUnknownRoute(routes, request, reply),
   );
@@ -106,7 +107,11 @@ export function buildService(options: ServiceOptions): Service {
   fastifySwagger.fastifySwagger(
     app as unknown as FastifyInstance,
     {
-      openapi: { openapi: "3.1.0", info: { title: options.openapi?.title ?? options.name, version: options.version } },
+      openapi: {
+        openapi: "3.1.0",
+        info: { title: options.openapi?.title ?? options.name, version: options.version },
+        components: { securitySchemes: app.securitySchemes },
+      },
     },
     (error) => {
       if (error) throw error;

@@ -4,7 +4,10 @@ export interface RulesReport {
   version: number;
   shard: number;
   shards: number;
-  /** Stock that the shard could not give back because it is issued already. */
+  /**
+   * Stock that the shard could not give back, and that no other shard had to spare: all together have issued more than
+   * the version's total. A shard that gets it from another one reports only when it has.
+   */
   shortBy: number;
 }
 
@@ -61,7 +64,7 @@ export class Confirmations {
     const progress = this.#progressOf(report);
     if (shard >= progress.versions.length) return;
     progress.versions[shard] = Math.max(progress.versions[shard] as number, version);
-    // An owner that has just taken over confirms again without a shortage: what was short stays so.
+    // Issues are never undone: what was short for a version stays so, whoever confirms it again.
     if (shortBy > 0) progress.shortages.set(shard, { version, shortBy });
     const oldest = progress.versions.reduce((least, each) => Math.min(least, each));
     if (oldest <= progress.oldest) return;

@@ -18,8 +18,9 @@ const open: ReadonlySet<BatchState> = new Set(["draft", "in_review", "approved",
 
 /**
  * Sets the total of a batch's stock if it is `from`. More stock of an approved batch reserves more of the
- * budget at once. Less is asked back from the shards: the budget gets its part once they all gave theirs;
- * where one has issued it already, the total becomes what it was, and the answer is `stock_changed`.
+ * budget at once. Less is asked back from the shards, which help one another out: the budget gets its part once
+ * they all gave theirs; where they have issued more than `to`, the total becomes what it was, and the answer is
+ * `stock_changed`.
  * Refused: `batch_not_found`, `precondition_required`, `precondition_failed`, `state_conflict`,
  * `stock_changed`, `request_invalid`, `budget_exceeded`, and what {@link awaitInForce} refuses.
  */

@@ -12,11 +12,13 @@ import type {
 } from "@coupon/redis";
 import type { ReversalAsk, ReversalOutcome } from "./reversal.ts";
 
-/** An empty shard's wish for stock; `credited` is the last transfer from this source that it has. */
+/** A shard's wish for stock; `credited` is the last transfer from this source that it has. */
 export interface DebitAsk {
   target: number;
   amount: number;
   credited: number;
+  /** Where this shard has none either, it is to fetch what is still on its way to it. */
+  fetch?: boolean;
 }
 
 /** What a front asks of the owner of a shard. Plain JSON, for it may travel to another process. */
@@ -48,7 +50,7 @@ export type NoOutcome =
   | { kind: "not_owner"; attempted?: boolean }
   | { kind: "recovering" }
   | { kind: "overloaded" }
-  | { kind: "ledger_behind" }
+  | { kind: "ledger_behind"; retryAfterSeconds?: number }
   /** A bug: logged here, `internal_error` to the caller. */
   | { kind: "failed" }
   | { kind: "unknown"; because: "log_unavailable" | "deadline_exceeded" };

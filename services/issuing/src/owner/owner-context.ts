@@ -7,6 +7,7 @@ import type { OpenResources } from "./open.ts";
 import type { Answer, Operation } from "./operation.ts";
 import type { Partition } from "./partition.ts";
 import type { Pending } from "./pending.ts";
+import type { RetentionGuard } from "./retention-guard.ts";
 import type { BelongsTo } from "./reversal.ts";
 import type { Shard } from "./shard.ts";
 
@@ -21,6 +22,7 @@ export interface OwnerResources extends OpenResources {
   patienceMs: number;
   pendingMax: number;
   publish: EntryAppender["publish"];
+  retention: Pick<RetentionGuard, "stops">;
   /** Whether this process still has the partition's lease; it must not open what another has taken. */
   holdsLease(partition: number): Promise<boolean>;
   belongsTo: BelongsTo;

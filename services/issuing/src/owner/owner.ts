@@ -3,11 +3,12 @@ import { RedisUnavailable, type ShardAddress } from "@coupon/redis";
 import { applyBatch, batchSize, entryKind } from "./apply.ts";
 import { ColdRecords } from "./cold-records.ts";
 import { type OpenedShard, type OpenResources, openPartition } from "./open.ts";
-import type { Answer, Done, NoOutcome, Operation } from "./operation.ts";
+import type { Answer, Done, NoOutcome, Operation, OutcomeOf } from "./operation.ts";
 import { Mismatch, type OwnerContext, type OwnerResources, type ShardTurn } from "./owner-context.ts";
 import { Partition } from "./partition.ts";
 import { Pending } from "./pending.ts";
 import { rebuildShard } from "./rebuild.ts";
+import { askRecord } from "./retention-guard.ts";
 import { RulesInForce } from "./rules.ts";
 import { Sender } from "./sender.ts";
 import { Shard } from "./shard.ts";
@@ -43,8 +44,8 @@ export class Owner implements OwnerContext {
     });
     this.#opening = { ...resources, appender: this.sender };
     this.#cold = new ColdRecords(this);
-    this.#rules = new RulesInForce(this);
     this.#transfers = new StockTransfers(this);
+    this.#rules = new RulesInForce(this, this.#transfers);
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -76,6 +77,13 @@ export class Owner implements OwnerContext {
     if (this.#pending >= this.resources.pendingMax) return Promise.resolve({ kind: "overloaded" });
     const shard = this.#shardFor(partition, operation);
     if (shard === undefined) return Promise.resolve({ kind: "recovering" });
+    if (!this.resources.retention.stops(partition.id, operation.op)) {
+      return this.#enqueue(partition, shard, operation, withinMs);
+    }
+    return askRecord(operation, (record) => this.#enqueue(partition, shard, record, withinMs));
+  }
+
+  #enqueue(partition: Partition, shard: Shard, operation: Operation, withinMs: number): Promise<Answer> {
     this.#pending += 1;
     return new Promise((resolve) => {
       const arrivedAtMs = performance.now() - (this.resources.deadlineMs - withinMs);
@@ -228,10 +236,11 @@ export class Owner implements OwnerContext {
           this.resources.belongsTo,
         );
         if (result.kind === "mismatch") throw new Mismatch(shard, result.found);
+        const outcomes = result.outcomes.map((outcome, i) => firstAnswer(pendings[i] as Pending, outcome));
         if (partition.generation !== generation) return this.requeue({ partition, shard }, pendings);
         this.resources.metrics.batch(name, pendings.length);
         this.applied({ partition, shard }, result, entryKind[name]);
-        this.#answer({ partition, shard }, pendings, result);
+        this.#answer({ partition, shard }, pendings, { ...result, outcomes });
       } catch (error) {
         if (isExpected(error)) this.requeue({ partition, shard }, pendings);
         else for (const pending of pendings) pending.fail({ kind: "failed" });
@@ -243,11 +252,7 @@ export class Owner implements OwnerContext {
   #answer(
     turn: ShardTurn,
     pendings: Pending[],
-    result: {
-      number: number;
-      atMs: number;
-      outcomes: ({ kind: string } | { amount: number; transfer: number; issued: number })[];
-    },
+    result: { number: number; atMs: number; outcomes: Done["outcome"][] },
   ): void {
     const answered: Pending[] = [];
     const answers: Omit<Done, "place">[] = [];
@@ -263,8 +268,9 @@ export class Owner implements OwnerContext {
       else if (kind === "again") pending.fail({ kind: "recovering" });
       else if (kind === "stock_exhausted" && !this.#transfers.isExhausted(turn.shard)) outOfStock.push(pending);
       else {
+        if (wantsFetch(pending, outcome)) this.#transfers.fetch(turn);
         answered.push(pending);
-        answers.push({ kind: "done", outcome: firstAnswer(pending, outcome), atMs: result.atMs });
+        answers.push({ kind: "done", outcome, atMs: result.atMs });
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
@@ -386,12 +392,21 @@ function lateAnswer(pending: Pending, partition: Partition): NoOutcome {
   return { kind: "unknown", because: partition.phase === "serving" ? "deadline_exceeded" : "log_unavailable" };
 }
 
-/** A claim that this very request issued before its partition reopened comes back as a replay; it is the first answer. */
-function firstAnswer(pending: Pending, outcome: Done["outcome"]): Done["outcome"] {
+function wantsFetch({ operation }: Pending, outcome: Done["outcome"]): boolean {
+  return operation.op === "debit" && operation.request.fetch === true && "amount" in outcome && outcome.amount === 0;
+}
+
+/**
+ * What this very request did before its partition reopened comes back as a replay; it is the first answer all the same.
+ */
+function firstAnswer(pending: Pending, found: { kind: string } | OutcomeOf["debit"]): Done["outcome"] {
+  const outcome = found as Done["outcome"];
   if (!("kind" in outcome)) return outcome;
-  if (outcome.kind === "issued") pending.issuedSerial = outcome.serial;
-  const isFirst = outcome.kind === "replayed" && outcome.serial === pending.issuedSerial;
-  return isFirst ? { ...outcome, first: true } : outcome;
+  if (outcome.kind === "issued") pending.didFirst = outcome.serial;
+  if (outcome.kind === "replayed" && outcome.serial === pending.didFirst) return { ...outcome, first: true };
+  if (outcome.kind !== "reversed") return outcome;
+  if (!outcome.replayed) pending.didFirst = outcome.reversedAtMs;
+  return outcome.reversedAtMs === pending.didFirst ? { ...outcome, replayed: false } : outcome;
 }
 
 function pause(delayMs: number, signal: AbortSignal): Promise<void> {

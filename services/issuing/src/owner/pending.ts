@@ -9,8 +9,8 @@ export class Pending {
   readonly arrivedAtMs: number;
   /** Set once a script call may have applied it: from then on a failure leaves its outcome unknown. */
   attempted = false;
-  /** Serial that an earlier attempt of this very request issued; its replay is still a first answer. */
-  issuedSerial = -1;
+  /** What an attempt of this very request has done (a serial, a time of reversal); its replay is a first answer. */
+  didFirst = -1;
   /** Its coupon's record has been looked up in the ledger already. */
   warmed = false;
   settled = false;

@@ -1,4 +1,4 @@
-import { type Discount, judgeReversal } from "@coupon/domain";
+import { type Discount, judgeReversal, REDEMPTIONS_MAX } from "@coupon/domain";
 import type {
   Applied,
   CouponRecord,
@@ -39,7 +39,8 @@ export type ReversalOutcome =
         | "order_not_found"
         | "idempotency_conflict"
         | "not_permitted"
-        | "reversal_exceeds_redemption";
+        | "reversal_exceeds_redemption"
+        | "too_many_reversals";
     }
   | { kind: "invalid"; errors: { pointer: string; message: string }[] }
   | { kind: "cold" }
@@ -113,7 +114,7 @@ function judge(
   if (judgement.kind === "request_invalid") {
     return { kind: "answer", outcome: { kind: "invalid", errors: judgement.errors } };
   }
-  if (judgement.kind !== "reversed") return refused("reversal_exceeds_redemption");
+  if (judgement.kind !== "reversed") return refused(judgement.kind);
   const { reversed, remaining, complete } = judgement;
   return {
     kind: "apply",
@@ -123,7 +124,7 @@ function judge(
       recordVersion: found.version,
       reversed,
       remaining,
-      restored: complete && ask.restore,
+      restored: complete && ask.restore && found.record.redemptions.length < REDEMPTIONS_MAX,
     },
   };
 }

@@ -2,21 +2,29 @@ import type { RulesApplied } from "@coupon/events";
 import { Mismatch, type OwnerContext } from "./owner-context.ts";
 import type { Partition } from "./partition.ts";
 import type { Shard } from "./shard.ts";
+import type { StockTransfers } from "./stock-transfers.ts";
 
 const CONFIRM_DELAY_MS_MAX = 1_000;
+const COVER_DELAY_MS_MIN = 10;
+const COVER_DELAY_MS_MAX = 1_000;
 
 /**
  * Rules enter through the log: a batch's newest version becomes an entry of every shard, and is confirmed
- * to the operators' side once that entry is durable.
+ * to the operators' side once that entry is durable. A decrease leaves a shard short where it has issued more than its new
+ * part: it gets the difference from the others first, and confirms a shortage only where all have issued too many.
  */
 export class RulesInForce {
   readonly #owner: OwnerContext;
+  readonly #transfers: StockTransfers;
+  readonly #covering = new WeakSet<Shard>();
+  readonly #coverDelays = new WeakMap<Shard, number>();
   #toConfirm: RulesApplied[] = [];
   #confirming = false;
   #closed = false;
 
-  constructor(owner: OwnerContext) {
+  constructor(owner: OwnerContext, transfers: StockTransfers) {
     this.#owner = owner;
+    this.#transfers = transfers;
   }
 
   /** Puts the newest rules in force in a shard, where they are not yet. */
@@ -61,8 +69,46 @@ export class RulesInForce {
     if (partition.generation !== generation) return;
     shard.rulesVersion = Math.max(shard.rulesVersion, rules.version);
     this.#owner.applied({ partition, shard }, result, "rules");
+    const version = shard.rulesVersion;
     const shortBy = result.outcomes[0]?.shortBy ?? 0;
-    shard.whenDurable(result.number, () => this.#confirm(partition, shard, shortBy));
+    shard.whenDurable(result.number, () => {
+      // A newer version that is not durable yet is confirmed, with what it is short by, when it is.
+      if (shard.rulesVersion === version) this.#settle(partition, shard, shortBy);
+    });
+  }
+
+  /** Confirms rules that are in force, once a shard that is short of stock has got it from the others, if they have it. */
+  #settle(partition: Partition, shard: Shard, shortBy: number): void {
+    const alone = this.#owner.resources.batches.shardsOf(shard.address.batch).length <= 1;
+    if (shortBy === 0 || alone || shard.shortAtVersion === shard.rulesVersion) {
+      this.#coverDelays.delete(shard);
+      this.#confirm(partition, shard, shortBy);
+    } else if (!this.#covering.has(shard)) void this.#cover(partition, shard, shortBy);
+    // Else it is being covered for an older version: what follows asks the script for the newest.
+  }
+
+  /** Then the script is asked again, for only it knows what is short by now. */
+  async #cover(partition: Partition, shard: Shard, shortBy: number): Promise<void> {
+    const { generation } = partition;
+    const version = shard.rulesVersion;
+    this.#covering.add(shard);
+    const covered = await this.#transfers.cover({ partition, shard }, shortBy).catch((error: unknown) => {
+      const because = (error as Error).message;
+      this.#owner.resources.logger.warn({ because, shard: shard.key }, "a shard that is short got no stock");
+      return "not_now" as const;
+    });
+    if (covered === "short") shard.shortAtVersion = version;
+    if (covered === "not_now") await this.#pause(shard);
+    this.#covering.delete(shard);
+    if (this.#closed || partition.generation !== generation) return;
+    this.#queue(partition, shard, Math.max(version, shard.rulesQueued));
+  }
+
+  /** Waits before the shards are asked again, longer each time. */
+  async #pause(shard: Shard): Promise<void> {
+    const delayMs = this.#coverDelays.get(shard) ?? COVER_DELAY_MS_MIN;
+    this.#coverDelays.set(shard, Math.min(delayMs * 2, COVER_DELAY_MS_MAX));
+    await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
   }
 
   #confirm(partition: Partition, shard: Shard, shortBy: number): void {

@@ -3,7 +3,7 @@ import { type EntryAppender, LogUnavailable, type PartitionAppend } from "@coupo
 import type { OutgoingEntry, Partition } from "./partition.ts";
 import type { Shard } from "./shard.ts";
 
-/** A record batch must stay below the topic's max.message.bytes (1 MiB). */
+/** Of one partition in a send: well below what an append may carry (7.5 MiB), so that no send is long on its way. */
 const PARTITION_BYTES_MAX = 768 * 1024;
 
 type Appender = Pick<EntryAppender, "append" | "appendMarker">;

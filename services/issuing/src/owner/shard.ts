@@ -38,6 +38,8 @@ export class Shard {
   unsent = 0;
   /** Until when the shards of the batch are known to be empty, for the rules version given. */
   exhaustedAtVersion = 0;
+  /** The rules version whose total is known to be below what all shards have issued. */
+  shortAtVersion = 0;
   readonly jobs: Job[] = [];
   readonly #queues = new Map<OperationName, Pending[]>();
   #waiting: Waiting[] = [];

@@ -6,6 +6,8 @@ import type { Shard } from "./shard.ts";
 /** An empty shard asks for this much at least, so that a crowd at its door does not ask for each coupon. */
 const AMOUNT_MIN = 32;
 
+type Sought = { moved: true } | { moved: false; issued: number; certain: boolean };
+
 /**
  * Stock moves between the shards of a batch by a debit entry of the source first and a credit entry of the
  * target only once the debit is durable. Transfers of a (source, target) pair are numbered: a debit that was
@@ -15,6 +17,7 @@ const AMOUNT_MIN = 32;
 export class StockTransfers {
   readonly #owner: OwnerContext;
   readonly #waiting = new Map<string, Pending[]>();
+  readonly #fetching = new Set<string>();
 
   constructor(owner: OwnerContext) {
     this.#owner = owner;
@@ -56,34 +59,63 @@ export class StockTransfers {
     this.#owner.requeue({ partition, shard }, pendings);
   }
 
+  /**
+   * Gets stock for a shard that has issued more than newer rules allot to it. `short`: all shards together have
+   * issued more than the batch's total by now, for good. `not_now`: stock is on its way, or a shard can't be asked.
+   */
+  async cover(turn: ShardTurn, shortBy: number): Promise<"moved" | "short" | "not_now"> {
+    const sought = await this.#seek(turn, shortBy, true);
+    if (sought.moved) return "moved";
+    const total = this.#owner.resources.batches.stockOf(turn.shard.address.batch);
+    return sought.issued > total ? "short" : "not_now";
+  }
+
+  /** Fetches transfers to this shard whose credit an earlier owner did not come to. Answers nobody; may be repeated. */
+  fetch(turn: ShardTurn): void {
+    const { key } = turn.shard;
+    if (this.#fetching.has(key)) return;
+    this.#fetching.add(key);
+    this.#seek(turn, 0, false)
+      .catch((error: unknown) => {
+        this.#owner.resources.logger.warn({ because: (error as Error).message, shard: key }, "no stock was fetched");
+      })
+      .finally(() => this.#fetching.delete(key));
+  }
+
   async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
+    const { batch } = turn.shard.address;
+    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(turn.shard.key)?.length ?? 0);
+    const sought = await this.#seek(turn, amount, false);
+    if (sought.moved) return "moved";
+    const exhausted = sought.certain && sought.issued >= this.#owner.resources.batches.stockOf(batch);
+    return exhausted ? "exhausted" : "not_now";
+  }
+
+  /**
+   * Moves up to `amount` from the first shard of the batch that has some left. Where none has: what all of them have
+   * issued, at least; `certain` where each has said so.
+   */
+  async #seek(turn: ShardTurn, amount: number, fetch: boolean): Promise<Sought> {
     const { shard } = turn;
     const { batches, calls } = this.#owner.resources;
     const { batch, shard: target } = shard.address;
     const credited = await calls.readCredits(shard.address);
     const siblings = batches.shardsOf(batch).filter(({ shard: index }) => index !== target);
-    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(shard.key)?.length ?? 0);
     const [own] = await calls.readHeaders([shard.address]);
     let issued = own?.nextSerial ?? 0;
     let certain = own !== null;
     for (let i = 0; i < siblings.length; i += 1) {
       // Neighbours begin with themselves, so that empty shards don't all ask the same one.
       const source = siblings[(i + target) % siblings.length]?.shard ?? 0;
-      const answer = await this.#owner.resources.ask({
-        op: "debit",
-        batch,
-        shard: source,
-        request: { target, amount, credited: credited.get(source) ?? 0 },
-      });
-      const debit = debited(answer);
+      const request = { target, amount, credited: credited.get(source) ?? 0, ...(fetch ? { fetch } : {}) };
+      const debit = debited(await this.#owner.resources.ask({ op: "debit", batch, shard: source, request }));
       if (debit === null) certain = false;
       else if (debit.amount > 0) {
         await this.#credit(turn, source, debit);
-        return "moved";
+        return { moved: true };
       } else issued += debit.issued;
     }
-    const total = batches.stockOf(batch);
-    return certain && issued >= total ? "exhausted" : "not_now";
+    return { moved: false, issued, certain };
   }
 
   #credit({ partition, shard }: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {

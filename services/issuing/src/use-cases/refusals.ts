@@ -68,7 +68,7 @@ export function noOutcomeRefusal(answer: NoOutcome): Refusal {
     case "overloaded":
       return { code: "overloaded", retryAfterSeconds: 1 };
     case "ledger_behind":
-      return { code: "ledger_behind", retryAfterSeconds: 1 };
+      return { code: "ledger_behind", retryAfterSeconds: answer.retryAfterSeconds ?? 1 };
     case "failed":
       return { code: "internal_error" };
     case "unknown":

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Refusal, reversalPayloadHash } from "@coupon/domain";
+import { REVERSALS_MAX, type Refusal, reversalPayloadHash } from "@coupon/domain";
 import { keyHashOf } from "@coupon/redis";
 import type { CallerKey } from "../front/callers.ts";
 import type { LedgerReads } from "../front/ledger-reads.ts";
@@ -76,10 +76,19 @@ export async function reverseOrder(
       return { kind: "refused", refusal: { code: "request_invalid", errors: outcome.errors } };
     case "refused":
       if (outcome.code === "not_permitted") return refused(coupon.verdict ?? "operation_not_permitted");
+      if (outcome.code === "too_many_reversals") return { kind: "refused", refusal: tooMany(orderId) };
       return refused(outcome.code);
     default:
       return refused("shard_recovering", 1);
   }
+}
+
+function tooMany(orderId: string): Refusal {
+  return {
+    code: "reversal_exceeds_redemption",
+    detail: "The redemption takes one more reversal, and that has to be of all that is left.",
+    limit: { name: "reversals", scope: `order:${orderId}`, max: REVERSALS_MAX, used: REVERSALS_MAX - 1 },
+  };
 }
 
 async function findCoupon(

@@ -12,6 +12,7 @@ const INTERNAL_TOKEN = "a-token-between-our-own-services";
 
 export interface Running {
   baseUrl: string;
+  internalUrl: string;
   processId: string;
   close(): Promise<void>;
 }
@@ -137,7 +138,12 @@ export class World {
       ...env,
     });
     const service = await startIssuing(config);
-    const running = { baseUrl: `http://127.0.0.1:${port}`, processId, close: once(() => service.close()) };
+    const running = {
+      baseUrl: `http://127.0.0.1:${port}`,
+      internalUrl: `http://127.0.0.1:${internalPort}`,
+      processId,
+      close: once(() => service.close()),
+    };
     this.#closers.push(running.close);
     this.#issuing.push(running);
     this.caller.baseUrl ||= running.baseUrl;

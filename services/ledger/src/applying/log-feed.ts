@@ -43,14 +43,21 @@ export class LogFeed {
   #changing: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(resources: { config: LogConfig; groupId: string; applier: Applier; logger: Logger }) {
-    const { config, groupId, applier, logger } = resources;
+  constructor(resources: {
+    config: LogConfig;
+    groupId: string;
+    sessionTimeoutMs: number;
+    applier: Applier;
+    logger: Logger;
+  }) {
+    const { config, groupId, sessionTimeoutMs, applier, logger } = resources;
     this.#applier = applier;
     this.#logger = logger;
     this.#make = () =>
       createEntryConsumer({
         config,
         groupId,
+        sessionTimeoutMs,
         positionOf: (partition) => applier.positionOf(partition),
         onBatch: (batch) => applier.accept(batch),
         onAlarm: (alarm) =>

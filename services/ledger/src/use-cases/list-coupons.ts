@@ -10,7 +10,7 @@ export interface Listing {
   userId: string;
   state?: CouponState;
   batchId?: string;
-  /** Newest first unless by the end of the validity, soonest first. */
+  /** Newest first unless by the end of the validity, soonest first: then of the user's newest `PAGE_ROWS_MAX` alone. */
   sort?: "validUntil";
   limit: number;
   cursor?: string;
@@ -30,8 +30,11 @@ interface Page {
 
 /** Rows read at once. */
 const CHUNK_ROWS = 500;
-/** Rows that one page looks at before it ends, short or empty: a filter may match next to nothing. */
-const PAGE_ROWS_MAX = 5_000;
+/**
+ * Rows that one page looks at before it ends, short or empty: a filter may match next to nothing. By the end of the
+ * validity every page looks at the same newest ones of the batches in question, and what is older is not listed.
+ */
+export const PAGE_ROWS_MAX = 5_000;
 
 /**
  * A page of a user's coupons, of the batches that the reader may read. Filters by the state shown, so with
@@ -99,10 +102,11 @@ class Scan {
     return { items, next: null };
   }
 
-  /** Looks at all of the user's coupons and keeps the page: the order is known only once they are read. */
+  /** Looks at the newest coupons and keeps the page: the order is known only once they are read. */
   async soonestFirst(after: Place | null): Promise<Page> {
     const { limit } = this.#listing;
     let kept: { shown: Shown; place: Place }[] = [];
+    let seen = 0;
     for await (const rows of this.#chunks(null)) {
       for (const coupon of rows) {
         const shown = this.#show(coupon);
@@ -111,6 +115,8 @@ class Scan {
         if (after === null || compare(place, after) > 0) kept.push({ shown, place });
       }
       kept = kept.toSorted((a, b) => compare(a.place, b.place)).slice(0, limit + 1);
+      seen += rows.length;
+      if (seen >= PAGE_ROWS_MAX) break;
     }
     const page = kept.slice(0, limit);
     return {

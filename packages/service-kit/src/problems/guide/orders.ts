@@ -58,8 +58,9 @@ export const ordersGuide = {
   },
   reversal_exceeds_redemption: {
     meaning: "More would be taken back than was redeemed and not yet reversed.",
-    when: "A line or a quantity is not in the redemption, or is reversed already.",
-    caller: "Read the order; remaining quantities are what can still be reversed.",
+    when: "A line or a quantity is not in the redemption or is reversed already, or all but one of its 256 reversals are used and more than this one's would be left.",
+    caller:
+      "Read the order; remaining quantities are what can still be reversed. Where `limit` is given, reverse all of it.",
     sre: "From one caller: its refunds are counted twice. Nothing was written.",
   },
 } as const satisfies Record<string, Guidance>;

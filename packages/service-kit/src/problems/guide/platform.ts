@@ -15,10 +15,11 @@ export const platformGuide = {
     sre: "Look at the event loop's lag, the owners' queues, Redis latency and the brokers' produce latency.",
   },
   ledger_behind: {
-    meaning: "The ledger does not know this yet; the change itself is safe in the log.",
-    when: "A reversal without `couponIds`, or a read, asks for what the ledger has still to apply.",
-    caller: "Repeat after Retry-After, or name couponIds.",
-    sre: "Look at the ledger's lag and PostgreSQL's write latency.",
+    meaning:
+      "The ledger does not know this yet, or is so far behind that nothing new is taken; what was answered is safe in the log.",
+    when: "A reversal without `couponIds`, or a coupon whose record is not at hand, needs what the ledger has still to apply; or the ledger's lag nears what the log keeps, and issuing stops: claims, grants and locks first, redemptions, releases and reversals last, and never what is on record.",
+    caller: "Repeat after Retry-After; a reversal may name couponIds.",
+    sre: "Look at the ledger's lag and PostgreSQL's write latency; where `issuing_retention_partitions` is above 0, see the runbook.",
   },
   ledger_unavailable: {
     meaning: "The ledger can't be asked; issuing goes on without it.",
