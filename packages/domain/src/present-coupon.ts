@@ -85,17 +85,30 @@ export function presentCoupon(definition: BatchDefinition, facts: CouponFacts): 
  */
 export function couponJson(definition: BatchDefinition, facts: CouponFacts): string {
   const frame = frameOf(definition);
-  const window = couponWindow(definition.template, facts.issuedAtSeconds);
+  if (frame.second !== facts.issuedAtSeconds) {
+    frame.second = facts.issuedAtSeconds;
+    frame.times = timesJson(definition, facts.issuedAtSeconds);
+  }
   return (
     `{"couponId":"${facts.couponId}${frame.afterCouponId}${JSON.stringify(facts.userId)},"state":"${facts.state}` +
-    `${frame.afterState}${formatInstant(window.validFromMs)}","validUntil":"${formatInstant(window.validUntilMs)}",` +
-    `"issuedAt":"${formatInstant(facts.issuedAtSeconds * 1_000)}"}`
+    `${frame.afterState}${frame.times}`
+  );
+}
+
+function timesJson(definition: BatchDefinition, issuedAtSeconds: number): string {
+  const window = couponWindow(definition.template, issuedAtSeconds);
+  return (
+    `${formatInstant(window.validFromMs)}","validUntil":"${formatInstant(window.validUntilMs)}",` +
+    `"issuedAt":"${formatInstant(issuedAtSeconds * 1_000)}"}`
   );
 }
 
 interface Frame {
   afterCouponId: string;
   afterState: string;
+  /** What coupons issued in this second end in: in a promotion nearly all coupons asked about are of one second. */
+  second: number;
+  times: string;
 }
 
 const frames = new WeakMap<BatchDefinition, Frame>();
@@ -107,6 +120,8 @@ function frameOf(definition: BatchDefinition): Frame {
     frame = {
       afterCouponId: `","batchId":${JSON.stringify(definition.batchId)},"userId":`,
       afterState: `","sandbox":${definition.sandbox},"terms":${terms},"validFrom":"`,
+      second: Number.NaN,
+      times: "",
     };
     frames.set(definition, frame);
   }

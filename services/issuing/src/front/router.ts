@@ -27,13 +27,42 @@ export class Router {
   }
 
   submit<Name extends OperationName>(operation: Extract<Operation, { op: Name }>): Promise<Answer<Name>> {
+    return new Promise((resolve) => {
+      this.#ask(operation, performance.now(), (answer) => resolve(answer as Answer<Name>));
+    });
+  }
+
+  /** As `submit` for many operations at once; answers come in their order, when the last is there. */
+  submitAll<Name extends OperationName>(
+    operations: readonly Extract<Operation, { op: Name }>[],
+  ): Promise<Answer<Name>[]> {
+    const startedAt = performance.now();
+    const answers: Answer<Name>[] = new Array(operations.length);
+    let open = operations.length;
+    return new Promise((resolve) => {
+      if (open === 0) resolve(answers);
+      for (let index = 0; index < operations.length; index += 1) {
+        this.#ask(operations[index] as Operation, startedAt, (answer) => {
+          answers[index] = answer as Answer<Name>;
+          open -= 1;
+          if (open === 0) resolve(answers);
+        });
+      }
+    });
+  }
+
+  #ask(operation: Operation, startedAt: number, settle: (answer: Answer) => void): void {
     const { owner, partitions, deadlineMs } = this.#resources;
     const partition = partitionOf(operation.batch, operation.shard, partitions);
-    const startedAt = performance.now();
-    const answer = owner?.has(partition) ? owner.submit(operation) : this.#elsewhere(partition, operation, deadlineMs);
-    return answer.then((first) =>
-      first.kind === "not_owner" ? this.#again(partition, operation, startedAt, first.attempted === true) : first,
-    ) as Promise<Answer<Name>>;
+    const again = (attempted: boolean): void => {
+      this.#again(partition, operation, startedAt, attempted).then(settle, () => settle({ kind: "failed" }));
+    };
+    const first = (answer: Answer): void => {
+      if (answer.kind === "not_owner") again(answer.attempted === true);
+      else settle(answer);
+    };
+    if (owner?.has(partition)) owner.ask(operation, deadlineMs, first);
+    else void this.#elsewhere(partition, operation, deadlineMs).then(first);
   }
 
   #elsewhere(partition: number, operation: Operation, withinMs: number): Promise<Answer> {

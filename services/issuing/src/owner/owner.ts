@@ -33,7 +33,7 @@ export class Owner implements OwnerContext {
   readonly #sweep: NodeJS.Timeout;
   readonly #closed = new AbortController();
   readonly #due = new Map<Shard, Partition>();
-  #pending = 0;
+  readonly #pending = { count: 0 };
 
   constructor(resources: OwnerResources) {
     this.resources = resources;
@@ -51,7 +51,7 @@ export class Owner implements OwnerContext {
   }
 
   get pending(): number {
-    return this.#pending;
+    return this.#pending.count;
   }
 
   partitionIds(): number[] {
@@ -70,30 +70,40 @@ export class Owner implements OwnerContext {
 
   /** Asks a shard of this process. Always answers within `withinMs`, if only with `unknown`. */
   submit(operation: Operation, withinMs = this.resources.deadlineMs): Promise<Answer> {
-    const partition = this.#partitions.get(partitionOf(operation.batch, operation.shard, this.resources.partitions));
-    if (partition === undefined || partition.phase === "draining" || partition.phase === "closed") {
-      return Promise.resolve({ kind: "not_owner" });
-    }
-    if (this.#pending >= this.resources.pendingMax) return Promise.resolve({ kind: "overloaded" });
-    const shard = this.#shardFor(partition, operation);
-    if (shard === undefined) return Promise.resolve({ kind: "recovering" });
-    if (!this.resources.retention.stops(partition.id, operation.op)) {
-      return this.#enqueue(partition, shard, operation, withinMs);
-    }
-    return askRecord(operation, (record) => this.#enqueue(partition, shard, record, withinMs));
+    return new Promise((resolve) => this.ask(operation, withinMs, resolve));
   }
 
-  #enqueue(partition: Partition, shard: Shard, operation: Operation, withinMs: number): Promise<Answer> {
-    this.#pending += 1;
-    return new Promise((resolve) => {
-      const arrivedAtMs = performance.now() - (this.resources.deadlineMs - withinMs);
-      const pending = new Pending(operation, arrivedAtMs, (answer) => {
-        this.#pending -= 1;
-        resolve(answer);
-      });
-      shard.enqueue(pending);
-      this.#pumpSoon(partition, shard);
-    });
+  /** As `submit`, answering by a callback: promises for each of a request's grants were half of its garbage. */
+  ask(operation: Operation, withinMs: number, settle: (answer: Answer) => void): void {
+    const partition = this.#partitions.get(partitionOf(operation.batch, operation.shard, this.resources.partitions));
+    const refusal = this.#refusal(partition);
+    const shard = partition === undefined || refusal !== null ? undefined : this.#shardFor(partition, operation);
+    if (partition === undefined || shard === undefined) {
+      settle(refusal ?? { kind: "recovering" });
+    } else if (this.resources.retention.stops(partition.id, operation.op)) {
+      const enqueue = (record: Operation): Promise<Answer> =>
+        new Promise((resolve) => this.#enqueue(partition, shard, record, withinMs, resolve));
+      void askRecord(operation, enqueue).then(settle);
+    } else this.#enqueue(partition, shard, operation, withinMs, settle);
+  }
+
+  #refusal(partition: Partition | undefined): NoOutcome | null {
+    if (partition === undefined || partition.phase === "draining" || partition.phase === "closed") {
+      return { kind: "not_owner" };
+    }
+    return this.#pending.count >= this.resources.pendingMax ? { kind: "overloaded" } : null;
+  }
+
+  #enqueue(
+    partition: Partition,
+    shard: Shard,
+    operation: Operation,
+    withinMs: number,
+    settle: (answer: Answer) => void,
+  ): void {
+    const arrivedAtMs = performance.now() - (this.resources.deadlineMs - withinMs);
+    shard.enqueue(new Pending(operation, arrivedAtMs, this.#pending, settle));
+    this.#pumpSoon(partition, shard);
   }
 
   /**

@@ -15,12 +15,21 @@ export class Pending {
   warmed = false;
   settled = false;
   #asks = 0;
+  readonly #unsettled: { count: number };
   readonly #settle: (answer: Answer) => void;
 
-  constructor(operation: Operation, arrivedAtMs: number, settle: (answer: Answer) => void) {
+  /** Counts itself in `unsettled` until it settles. */
+  constructor(
+    operation: Operation,
+    arrivedAtMs: number,
+    unsettled: { count: number },
+    settle: (answer: Answer) => void,
+  ) {
     this.operation = operation;
     this.arrivedAtMs = arrivedAtMs;
+    this.#unsettled = unsettled;
     this.#settle = settle;
+    unsettled.count += 1;
   }
 
   /** Whether the script may be asked once more because the record had changed since it was read. */
@@ -40,6 +49,7 @@ export class Pending {
   #once(answer: Answer): void {
     if (this.settled) return;
     this.settled = true;
+    this.#unsettled.count -= 1;
     this.#settle(answer);
   }
 }

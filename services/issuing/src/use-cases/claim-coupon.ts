@@ -1,10 +1,17 @@
-import { type BatchDefinition, type CouponIdCodec, couponJson, couponWindow, type Refusal } from "@coupon/domain";
-import { shardOf } from "@coupon/redis";
+import {
+  type BatchDefinition,
+  type CouponIdCodec,
+  couponJson,
+  couponWindow,
+  type Refusal,
+  type RefusalCode,
+} from "@coupon/domain";
+import { type ClaimRequest, shardOf } from "@coupon/redis";
 import type { KnownBatch } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
 import type { Router } from "../front/router.ts";
 import { callerVerdict } from "../front/verdict.ts";
-import type { Answer, LogPlace } from "../owner/operation.ts";
+import type { Answer, LogPlace, Operation } from "../owner/operation.ts";
 import { claimRefusal, noOutcomeRefusal } from "./refusals.ts";
 
 export interface ClaimResources {
@@ -18,7 +25,6 @@ export interface Claim {
   key: CallerKey;
   userId: string;
   idempotencyKey: string;
-  via: "c" | "g";
 }
 
 export type ClaimResult =
@@ -30,25 +36,36 @@ export type ClaimResult =
  * caller may is judged here and binds only where no success is on record.
  */
 export async function claimCoupon(resources: ClaimResources, claim: Claim): Promise<ClaimResult> {
-  const { batch, key, userId, idempotencyKey, via } = claim;
-  const { batchNumber, shards } = batch.definition;
+  const { batch, key, userId, idempotencyKey } = claim;
   const verdict = callerVerdict(batch, key, "issue");
-  const shard = shards === 1 ? 0 : shardOf(resources.hashKey, batchNumber, userId, shards);
-  const answer = await resources.router.submit({
-    op: "claim",
-    batch: batchNumber,
-    shard,
-    request: { userId, callerId: key.callerId, key: idempotencyKey, via, permitted: verdict === null },
+  const operation = claimOperation(resources, batch, {
+    userId,
+    callerId: key.callerId,
+    key: idempotencyKey,
+    via: "c",
+    permitted: verdict === null,
   });
-  return claimResult(resources, batch, shard, userId, verdict, answer);
+  const answer = await resources.router.submit(operation);
+  return claimResult(resources, batch, verdict, operation, answer);
 }
 
-function claimResult(
+export type ClaimOperation = Extract<Operation, { op: "claim" }>;
+
+export function claimOperation(
+  { hashKey }: ClaimResources,
+  { definition: { batchNumber, shards } }: KnownBatch,
+  request: ClaimRequest,
+): ClaimOperation {
+  const shard = shards === 1 ? 0 : shardOf(hashKey, batchNumber, request.userId, shards);
+  return { op: "claim", batch: batchNumber, shard, request };
+}
+
+/** What the owner's answer means to the caller, whose own standing is `verdict`. */
+export function claimResult(
   { codec }: ClaimResources,
   { definition }: KnownBatch,
-  shard: number,
-  userId: string,
-  verdict: Refusal["code"] | null,
+  verdict: RefusalCode | null,
+  { shard, request: { userId } }: ClaimOperation,
   answer: Answer<"claim">,
 ): ClaimResult {
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };

@@ -2,7 +2,9 @@ import { refusals } from "@coupon/domain";
 import { problemText } from "@coupon/service-kit";
 import type { KnownBatch } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
-import { type ClaimResources, type ClaimResult, claimCoupon } from "./claim-coupon.ts";
+import { callerVerdict } from "../front/verdict.ts";
+import type { Answer } from "../owner/operation.ts";
+import { type ClaimResources, type ClaimResult, claimOperation, claimResult } from "./claim-coupon.ts";
 
 export interface Grant {
   idempotencyKey: string;
@@ -23,20 +25,22 @@ export async function grantCoupons(
   key: CallerKey,
   grants: Grant[],
 ): Promise<GrantsAnswer> {
-  const results = await Promise.all(
-    grants.map(({ idempotencyKey, userId }) =>
-      claimCoupon(resources, { batch, key, userId, idempotencyKey, via: "g" }),
-    ),
+  const verdict = callerVerdict(batch, key, "issue");
+  const permitted = verdict === null;
+  const operations = grants.map(({ userId, idempotencyKey }) =>
+    claimOperation(resources, batch, { userId, callerId: key.callerId, key: idempotencyKey, via: "g", permitted }),
   );
+  const answers = await resources.router.submitAll<"claim">(operations);
   const positions = new Map<number, number>();
-  const outcomes = results.map((result, index) => {
-    if (result.kind !== "refused" && result.place.offset >= 0) {
-      const { partition, offset } = result.place;
-      positions.set(partition, Math.max(offset, positions.get(partition) ?? -1));
-    }
-    return outcomeText((grants[index] as Grant).idempotencyKey, result);
-  });
-  return { text: `{"outcomes":[${outcomes.join(",")}]}`, positions };
+  let text = "";
+  for (const [index, operation] of operations.entries()) {
+    const result = claimResult(resources, batch, verdict, operation, answers[index] as Answer<"claim">);
+    text += `${index === 0 ? "" : ","}${outcomeText(operation.request.key, result)}`;
+    if (result.kind === "refused" || result.place.offset < 0) continue;
+    const { partition, offset } = result.place;
+    positions.set(partition, Math.max(offset, positions.get(partition) ?? -1));
+  }
+  return { text: `{"outcomes":[${text}]}`, positions };
 }
 
 function outcomeText(idempotencyKey: string, result: ClaimResult): string {

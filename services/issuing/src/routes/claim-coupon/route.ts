@@ -12,7 +12,7 @@ export function claimCouponRoute(app: Service, resources: IssuingResources): voi
     const batch = resources.batches.byId(request.params.batchId);
     if (batch === undefined || !seesBatch(batch, key)) return refusalReply(reply, { code: "batch_not_found" });
     const idempotencyKey = request.headers["idempotency-key"];
-    const claim = { batch, key, userId: request.body.userId, idempotencyKey, via: "c" as const };
+    const claim = { batch, key, userId: request.body.userId, idempotencyKey };
     const result = await claimCoupon(resources, claim);
     if (result.kind === "refused") return refusalReply(reply, result.refusal);
     if (result.kind === "replayed") reply.header("idempotent-replayed", "true");
