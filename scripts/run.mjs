@@ -24,6 +24,7 @@ const TASKS = {
   start: [GENERATE, [NODE, "infra/demo/src/main.ts"]],
   replay: [GENERATE, [NODE, "infra/demo/src/replay.ts"]],
   bench: [GENERATE, [NODE, "loadtest/src/bench/main.ts"]],
+  model: [[NODE, "packages/model/src/main.ts"]],
   load: [GENERATE, [NODE, "loadtest/src/load/main.ts"]],
   test: [[...WITH_PNPM, NODE, "scripts/test.ts"]],
   typecheck: [

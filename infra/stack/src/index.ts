@@ -1,6 +1,7 @@
 export { cacheFolder } from "./install/cache-folder.ts";
 export { findProgram } from "./install/find-program.ts";
 export { installMissing, type MissingParts, missingParts } from "./install/install-missing.ts";
+export { findJava } from "./install/java.ts";
 export { assertPortFree, freePorts, portIsFree } from "./net/ports.ts";
 export { type WaitOptions, waitUntil } from "./net/wait-until.ts";
 export { type KafkaOptions, startKafka } from "./parts/kafka.ts";

@@ -19,6 +19,7 @@ import type {
   DayStarts,
   Expectation,
   ImageCoupon,
+  OpenFrom,
   ShardAddress,
   ShardCalls,
   ShardHeader,
@@ -197,8 +198,8 @@ class RedisShardCalls implements ShardCalls {
     return this.#ask(() => this.#redis.lrange(this.#keys.outbox(at), 0, -1));
   }
 
-  async open(at: ShardAddress, from: { epoch: number; number: number } | null, epoch: number): Promise<boolean> {
-    const args = [epoch, from?.epoch ?? "", from?.number ?? ""];
+  async open(at: ShardAddress, from: OpenFrom | null, epoch: number): Promise<boolean> {
+    const args = [epoch, from?.epoch ?? "", from?.number ?? "", from?.hash ?? ""];
     return (await runScript(this.#redis, scripts.open, [this.#keys.header(at)], args)) === 1;
   }
 

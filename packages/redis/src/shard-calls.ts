@@ -13,6 +13,9 @@ export interface ShardAddress {
   shard: number;
 }
 
+/** What a shard must be for its epoch to be set: its last entry by number and by hash. */
+export type OpenFrom = Pick<ShardHeader, "epoch" | "number" | "hash">;
+
 /** What the owner believes of the shard, and what it has learned to be durable since. */
 export interface Expectation {
   epoch: number;
@@ -220,8 +223,11 @@ export interface ShardCalls {
   readHeaders(at: ShardAddress[]): Promise<(ShardHeader | null)[]>;
   /** Entries above `durable`, oldest first, as texts. */
   readOutbox(at: ShardAddress): Promise<string[]>;
-  /** Compare-and-set of the epoch: `from` null creates an empty shard with number 0. False where it is not as expected. */
-  open(at: ShardAddress, from: { epoch: number; number: number } | null, epoch: number): Promise<boolean>;
+  /**
+   * Compare-and-set of the epoch: `from` null creates an empty shard with number 0. `hash` is that of the shard's last
+   * entry, "" before the first. False where it is not as expected.
+   */
+  open(at: ShardAddress, from: OpenFrom | null, epoch: number): Promise<boolean>;
   /**
    * Applies an entry of the log, which lies at `offset`, to a shard that is behind by exactly one and whose epoch is
    * `epoch`. False where it is not, or where `prev` is not the hash of its last entry.

@@ -108,12 +108,13 @@ describe("open", () => {
   test("creates a shard once, and sets the epoch where all is as expected", async () => {
     const shard = new ShardUnderTest(redis);
     const { calls, at } = shard;
-    expect(await calls.open(at, { epoch: 1, number: 0 }, 5)).toBe(false);
+    expect(await calls.open(at, { epoch: 1, number: 0, hash: "" }, 5)).toBe(false);
     expect(await calls.open(at, null, 5)).toBe(true);
     expect(await calls.open(at, null, 6)).toBe(false);
-    expect(await calls.open(at, { epoch: 4, number: 0 }, 6)).toBe(false);
-    expect(await calls.open(at, { epoch: 5, number: 1 }, 6)).toBe(false);
-    expect(await calls.open(at, { epoch: 5, number: 0 }, 6)).toBe(true);
+    expect(await calls.open(at, { epoch: 4, number: 0, hash: "" }, 6)).toBe(false);
+    expect(await calls.open(at, { epoch: 5, number: 1, hash: "" }, 6)).toBe(false);
+    expect(await calls.open(at, { epoch: 5, number: 0, hash: "another" }, 6)).toBe(false);
+    expect(await calls.open(at, { epoch: 5, number: 0, hash: "" }, 6)).toBe(true);
     expect(await calls.readHeaders([at, { batch: 7, shard: 4 }])).toMatchObject([
       { epoch: 6, number: 0, nextSerial: 0 },
       null,

@@ -214,10 +214,14 @@ class Run {
       case "durable":
         shard.durable = Math.max(shard.durable, shard.number - command.behind);
         return;
-      case "take over":
-        expect(await calls.open(at, { epoch: shard.epoch, number: shard.number }, shard.epoch + 7)).toBe(true);
+      case "take over": {
+        const hash = (await calls.readHeaders([at]))[0]?.hash ?? "";
+        const from = { epoch: shard.epoch, number: shard.number, hash };
+        expect(await calls.open(at, { ...from, hash: `${hash}0` }, shard.epoch + 7)).toBe(false);
+        expect(await calls.open(at, from, shard.epoch + 7)).toBe(true);
         shard.epoch += 7;
         return;
+      }
       case "cool": {
         const coupon = model.coupons[command.which];
         if (coupon?.touched) coupon.cold = true;

@@ -12,6 +12,8 @@ import type { LogBase, RecoveryReads } from "../stores/recovery-reads.ts";
  * 3. Bring each shard of Redis to L: behind, redo the entries; ahead, send its outbox again under E;
  *    missing or diverged, build it anew from PostgreSQL (in the background, that shard alone waits).
  * 4. Compare-and-set the shard's epoch to E, and serve.
+ *
+ * docs/recovery.md has the argument; packages/model/spec/Recovery.tla is the specification that is checked.
  */
 export interface OpenResources {
   /** Its calls take turns with the process's sends: one produce is in flight at a time. */
@@ -45,6 +47,8 @@ interface Counted {
   number: number;
   /** SHA-1 of the last counted entry's text; null where it was not read and is not known. */
   hash: string | null;
+  /** Where `number` is only known to be durable: the epoch of the header that says so (see LogBase). */
+  floorOf: number | null;
   tail: LogMessage[];
 }
 
@@ -70,7 +74,7 @@ export async function openPartition(
   const counted = await countUpTo(resources.reader, partition, base, epoch);
   for (const address of known) {
     const key = `${address.batch}.${address.shard}`;
-    if (!counted.has(key)) counted.set(key, { address, number: 0, hash: "", tail: [] });
+    if (!counted.has(key)) counted.set(key, { address, number: 0, hash: "", floorOf: null, tail: [] });
   }
   return bringShards(resources, partition, epoch, [...counted.values()]);
 }
@@ -83,10 +87,10 @@ async function countUpTo(
 ): Promise<Map<string, Counted>> {
   const counted = new Map<string, Counted>();
   const state: PartitionCount = { epoch: base.epoch, shards: new Map() };
-  for (const { address, number, hash } of base.shards) {
+  for (const { address, number, hash, floorOf } of base.shards) {
     const key = `${address.batch}.${address.shard}`;
     state.shards.set(key, number);
-    counted.set(key, { address, number, hash, tail: [] });
+    counted.set(key, { address, number, hash, floorOf, tail: [] });
   }
   for await (const messages of reader.readRange(partition, base.position, epoch)) {
     for (const message of messages) countOne(state, message, counted, partition);
@@ -113,11 +117,12 @@ function countOne(state: PartitionCount, message: LogMessage, counted: Map<strin
   const key = `${message.batch}.${message.shard}`;
   let shard = counted.get(key);
   if (shard === undefined) {
-    shard = { address: { batch: message.batch, shard: message.shard }, number: 0, hash: "", tail: [] };
+    shard = { address: { batch: message.batch, shard: message.shard }, number: 0, hash: "", floorOf: null, tail: [] };
     counted.set(key, shard);
   }
   shard.number = message.number;
   shard.hash = null;
+  shard.floorOf = null;
   shard.tail.push(message);
 }
 
@@ -140,7 +145,7 @@ async function bringShards(
     }
     const header = headers[i] ?? null;
     const rebuild = brought.kind === "rebuild";
-    const from = brought.kind === "fresh" ? null : { epoch: header?.epoch ?? -1, number };
+    const from = "hash" in brought ? { epoch: header?.epoch ?? -1, number, hash: brought.hash } : null;
     if (!rebuild && !(await resources.calls.open(shard.address, from, epoch))) {
       throw new OpeningDisturbed(`shard ${shard.address.batch}.${shard.address.shard} changed while it was opened`);
     }
@@ -157,9 +162,28 @@ async function bringShards(
   return { epoch, lastOffset, shards: opened };
 }
 
-type Brought = { kind: "fresh" | "level" | "rebuild" } | { kind: "ahead"; number: number; texts: string[] };
+type Brought =
+  | { kind: "fresh" | "rebuild" }
+  | { kind: "level"; hash: string }
+  | { kind: "ahead"; hash: string; number: number; texts: string[] };
 
+/** Redoes what a shard is behind, and tells what it is then and what else has to be done. */
 async function bring(
+  resources: OpenResources,
+  epoch: number,
+  shard: Counted,
+  header: ShardHeader | null,
+): Promise<Brought> {
+  const name = `shard ${shard.address.batch}.${shard.address.shard}`;
+  const { floorOf } = shard;
+  if (floorOf !== null && header?.epoch !== floorOf) throw new OpeningDisturbed(`${name} changed while it was opened`);
+  const brought = await bringTo(resources, epoch, shard, header);
+  // A later entry may count, so the number to build it anew at is not known.
+  if (floorOf !== null && brought.kind === "rebuild") throw new OpeningDisturbed(`${name} waits for PostgreSQL`);
+  return brought;
+}
+
+async function bringTo(
   { calls }: OpenResources,
   epoch: number,
   shard: Counted,
@@ -168,7 +192,8 @@ async function bring(
   if (header === null) return { kind: shard.number === 0 ? "fresh" : "rebuild" };
   const hashAtCount = shard.tail.length > 0 ? sha1(shard.tail.at(-1)?.text ?? "") : shard.hash;
   if (header.number === shard.number) {
-    return { kind: hashAtCount === null || header.hash === hashAtCount ? "level" : "rebuild" };
+    const isSame = hashAtCount === null || header.hash === hashAtCount;
+    return isSame ? { kind: "level", hash: header.hash } : { kind: "rebuild" };
   }
   if (header.number < shard.number) {
     const missing = shard.tail.filter(({ number }) => number > header.number);
@@ -176,13 +201,14 @@ async function bring(
     for (const { text, offset } of missing) {
       if (!(await calls.redo(shard.address, header.epoch, text, offset))) return { kind: "rebuild" };
     }
-    return { kind: "level" };
+    return { kind: "level", hash: sha1(missing.at(-1)?.text ?? "") };
   }
   if (header.epoch >= epoch)
     throw new OpeningDisturbed(`shard ${shard.address.batch}.${shard.address.shard} has a later owner`);
   const texts = (await calls.readOutbox(shard.address)).filter((text) => numberOf(text) > shard.number);
   const links = texts.length === header.number - shard.number && chains(texts, hashAtCount, shard.number);
-  return links ? { kind: "ahead", number: header.number, texts } : { kind: "rebuild" };
+  if (!links) return { kind: "rebuild" };
+  return { kind: "ahead", number: header.number, hash: sha1(texts.at(-1) ?? ""), texts };
 }
 
 /** Whether the texts follow one another and the last counted entry without a break. */

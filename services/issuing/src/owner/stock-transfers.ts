@@ -11,7 +11,8 @@ type Sought = { moved: true } | { moved: false; issued: number; certain: boolean
 /**
  * Stock moves between the shards of a batch by a debit entry of the source first and a credit entry of the
  * target only once the debit is durable. Transfers of a (source, target) pair are numbered: a debit that was
- * never credited is handed out again instead of a new one, and a credit is applied once. "Sold out" is said
+ * never credited is handed out again instead of a new one, and a credit is applied once. Only the last debit is
+ * remembered, so the next one is asked for only once the credit before it is durable. "Sold out" is said
  * only when the durable issues of all shards add up to the batch's stock; until then "not now".
  */
 export class StockTransfers {
@@ -99,6 +100,7 @@ export class StockTransfers {
     const { shard } = turn;
     const { batches, calls } = this.#owner.resources;
     const { batch, shard: target } = shard.address;
+    await this.#settled(shard);
     const credited = await calls.readCredits(shard.address);
     const siblings = batches.shardsOf(batch).filter(({ shard: index }) => index !== target);
     const [own] = await calls.readHeaders([shard.address]);
@@ -116,6 +118,22 @@ export class StockTransfers {
       } else issued += debit.issued;
     }
     return { moved: false, issued, certain };
+  }
+
+  /**
+   * Waits until what the shard has been credited with can't be lost any more: a source that was told of a credit makes
+   * the next transfer, and can't hand out the one before again (docs/recovery.md). As long as the claims wait, at most.
+   */
+  #settled(shard: Shard): Promise<void> {
+    const arrivedAtMs = this.#waiting.get(shard.key)?.[0]?.arrivedAtMs ?? 0;
+    const leftMs = Math.max(0, arrivedAtMs + this.#owner.resources.deadlineMs - performance.now());
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the shard's last entry is not durable yet")), leftMs);
+      shard.whenDurable(shard.number, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   #credit({ partition, shard }: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {

@@ -23,7 +23,12 @@ export function createRecoveryReads({ pool, calls, logger }: RecoveryResources):
         return {
           position,
           epoch,
-          shards: shards.map(({ batch, shard, number, hash }) => ({ address: { batch, shard }, number, hash })),
+          shards: shards.map(({ batch, shard, number, hash }) => ({
+            address: { batch, shard },
+            number,
+            hash,
+            floorOf: null,
+          })),
         };
       } catch (error) {
         logger.warn({ partition, because: (error as Error).message }, "opening without PostgreSQL");
@@ -72,6 +77,7 @@ async function baseFromHeaders(calls: ShardCalls, known: ShardAddress[]): Promis
       address,
       number: present[index]?.durable ?? 0,
       hash: null,
+      floorOf: present[index]?.epoch ?? null,
     })),
   };
 }

@@ -5,7 +5,17 @@ export interface LogBase {
   position: number;
   /** Offset of the last marker before `position`; -1 where there is none or it is not known. */
   epoch: number;
-  shards: { address: ShardAddress; number: number; hash: string | null }[];
+  shards: {
+    address: ShardAddress;
+    number: number;
+    hash: string | null;
+    /**
+     * Set where `number` is only known to be durable and not to be the last that counted before `position`: the epoch
+     * of the header that says so. That shard was opened under it with all before it settled, so together with the
+     * shard as this header describes it the number is enough to go on from, and with nothing else.
+     */
+    floorOf: number | null;
+  }[];
 }
 
 /** A shard as PostgreSQL has it at one entry number. */

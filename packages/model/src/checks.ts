@@ -1,0 +1,93 @@
+import type { Check, Constants, Specification } from "./check.ts";
+
+const PROMISES = ["AnswersFollow", "NoOversell", "OneOutcome", "LedgerGoesOn"];
+const RECOVERY: Specification = {
+  module: "Recovery",
+  invariants: [...PROMISES, "MarkerCloses"],
+  sets: { Processes: ["p1", "p2"], Keys: ["k1", "k2"] },
+};
+const THREE_KEYS: Specification = { ...RECOVERY, sets: { Processes: ["p1", "p2"], Keys: ["k1", "k2", "k3"] } };
+const LEDGER: Specification = { module: "Ledger", invariants: ["ExactlyOnce"], sets: { Ledgers: ["l1", "l2"] } };
+const TRANSFER: Specification = { module: "StockTransfer", invariants: ["NoOversell", "NoneStranded"], sets: {} };
+
+/** One coupon, two keys, three openings, one fault of Redis of any kind. */
+const RECOVERY_BASE: Constants = {
+  Stock: 1,
+  OpeningsMax: 3,
+  FaultsMax: 1,
+  Faults: ["wipe", "truncate", "failover"],
+  ConnectBack: false,
+  SentTwice: false,
+  DatabaseAway: false,
+};
+const LEDGER_BASE: Constants = { LengthMax: 4 };
+const TRANSFER_BASE: Constants = { Stock: 3, TransfersMax: 3 };
+
+function whole(name: string, specification: Specification, constants: Constants): Check {
+  return { name, specification, constants, off: [], breaks: null };
+}
+
+/** The protocol as it is: every state within the bounds is looked at, and everything holds in each. */
+export const PROTOCOL: readonly Check[] = [
+  whole("recovery", RECOVERY, RECOVERY_BASE),
+  whole("recovery, PostgreSQL away", RECOVERY, { ...RECOVERY_BASE, DatabaseAway: true }),
+  whole("ledger", LEDGER, LEDGER_BASE),
+  whole("stock transfer", TRANSFER, TRANSFER_BASE),
+];
+
+/** The same with wider bounds: minutes instead of seconds. */
+export const PROTOCOL_WIDE: readonly Check[] = [
+  whole("recovery, connections go back", RECOVERY, { ...RECOVERY_BASE, ConnectBack: true }),
+  whole("recovery, two faults", RECOVERY, { ...RECOVERY_BASE, FaultsMax: 2 }),
+  whole("recovery, two coupons", THREE_KEYS, { ...RECOVERY_BASE, Stock: 2, OpeningsMax: 2 }),
+  whole("recovery, scripts sent twice", RECOVERY, { ...RECOVERY_BASE, SentTwice: true }),
+  whole("ledger, longer log", LEDGER, { LengthMax: 5 }),
+];
+
+function without(guard: string, breaks: string, specification: Specification, constants: Constants): Check {
+  return { name: guard, specification, constants, off: [guard], breaks };
+}
+
+/** The lemma breaks before the promises do; only where nothing else would break is it looked at. */
+const recovery = (guard: string, breaks = "AnswersFollow", more: Constants = {}) =>
+  without(
+    guard,
+    breaks,
+    { ...RECOVERY, invariants: PROMISES.includes(breaks) ? PROMISES : RECOVERY.invariants },
+    { ...RECOVERY_BASE, ...more },
+  );
+
+/** Each guard taken out by itself: the checker has to find what it prevents. */
+export const WITHOUT_ONE_GUARD: readonly Check[] = [
+  recovery("script_epoch"),
+  recovery("script_number"),
+  recovery("answer_after_append"),
+  recovery("offset_follows"),
+  recovery("count_epoch", "MarkerCloses"),
+  recovery("count_number", "NoOversell", { DatabaseAway: true, FaultsMax: 0 }),
+  recovery("marker_first"),
+  recovery("redo"),
+  recovery("resend"),
+  recovery("hash"),
+  recovery("open_hash", "AnswersFollow", { FaultsMax: 2, Faults: ["truncate"] }),
+  recovery("base_header", "AnswersFollow", { DatabaseAway: true, Faults: ["wipe"] }),
+  recovery("replay_when_durable"),
+  recovery("ledger_has_it"),
+  without("position_cas", "ExactlyOnce", LEDGER, LEDGER_BASE),
+  without("one_transaction", "ExactlyOnce", LEDGER, LEDGER_BASE),
+  without("debit_durable", "NoOversell", TRANSFER, { Stock: 2, TransfersMax: 2 }),
+  without("credit_once", "NoOversell", TRANSFER, { Stock: 2, TransfersMax: 2 }),
+  without("debit_again", "NoneStranded", TRANSFER, { Stock: 2, TransfersMax: 2 }),
+  without("credit_durable", "NoneStranded", TRANSFER, { Stock: 2, TransfersMax: 2 }),
+];
+
+/** What the protocol takes for granted of its surroundings, each given up by itself. */
+export const WITHOUT_AN_ASSUMPTION: readonly Check[] = [
+  {
+    name: "scripts sent twice, connections go back",
+    specification: RECOVERY,
+    constants: { ...RECOVERY_BASE, ConnectBack: true, SentTwice: true },
+    off: [],
+    breaks: "AnswersFollow",
+  },
+];
