@@ -9,6 +9,7 @@ export {
 } from "@coupon/stack";
 export { type EventuallyOptions, eventually } from "./eventually.ts";
 export { createFaultProxy, type Direction, type FaultProxy, type ProxyTarget } from "./fault-proxy.ts";
+export { createIssuer, type Issuer } from "./issuer.ts";
 export { expectNoLeaks, type OpenResources, openResources } from "./leak-check.ts";
 export { PART_VARIABLE, type RealParts, startRealParts } from "./real-parts.ts";
 export { type RedisCluster, startRedisCluster } from "./redis-cluster.ts";

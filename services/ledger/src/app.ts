@@ -1,4 +1,12 @@
-import { buildService, type Logger, type Metrics, requireInternalToken, type Service } from "@coupon/service-kit";
+import {
+  buildService,
+  type Logger,
+  type Metrics,
+  requireInternalToken,
+  requireToken,
+  type Service,
+  type TokenVerifier,
+} from "@coupon/service-kit";
 import type { LedgerResources } from "./resources.ts";
 import { batchStatsRoute } from "./routes/batch-stats/route.ts";
 import { listCouponsRoute } from "./routes/list-coupons/route.ts";
@@ -10,14 +18,19 @@ export interface AppOptions {
   logger: Logger;
   metrics: Metrics;
   internalToken: string;
+  /** Judges operators' tokens. */
+  verifier: TokenVerifier;
   ready: () => Promise<boolean>;
 }
 
 const VERSION = "0.1.0";
 
-/** The ledger's reads, for our own services alone: issuing's front states the caller that it has proven. */
+/**
+ * The ledger's reads for our own services, where issuing's front states the caller that it has proven, and the
+ * operators' API under `/ops/v1`.
+ */
 export function buildApp(resources: LedgerResources, options: AppOptions): Service {
-  const { logger, metrics, internalToken, ready } = options;
+  const { logger, metrics, internalToken, verifier, ready } = options;
   const app = buildService({
     name: "ledger",
     version: VERSION,
@@ -35,5 +48,12 @@ export function buildApp(resources: LedgerResources, options: AppOptions): Servi
     orderCouponsRoute(internal, resources);
     batchStatsRoute(internal, resources);
   });
+  app.register(
+    async (scope) => {
+      const ops = scope as unknown as Service;
+      requireToken(ops, verifier);
+    },
+    { prefix: "/ops/v1" },
+  );
   return app;
 }

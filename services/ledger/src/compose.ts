@@ -13,6 +13,7 @@ import {
   ConfigInvalid,
   createLogger,
   createMetrics,
+  createTokenVerifier,
   drain,
   type Logger,
   listen,
@@ -57,6 +58,9 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   const metrics = createMetrics("ledger");
   const log = logConfigOf(config, processId, logger);
   const codec = createCouponIdCodec(readCouponKeys(config));
+  const verifier = await createTokenVerifier({
+    ...{ issuer: config.OIDC_ISSUER, audience: config.OIDC_AUDIENCE, jwks: config.OIDC_JWKS },
+  });
 
   const reads = ledgerPool(config, READ_CONNECTIONS_MAX, 3_000);
   closers.push(() => reads.end());
@@ -113,6 +117,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
       logger,
       metrics,
       internalToken: config.INTERNAL_TOKEN,
+      verifier,
       ready: async () => feed.assigned > 0 && (await answers(reads)) && (await ends.reachable()),
     },
   );

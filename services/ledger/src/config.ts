@@ -10,6 +10,9 @@ const schema = Type.Object({
   TOPIC_PREFIX: setting.text("what the topics' names begin with", "coupon."),
   PARTITIONS: setting.integer("the number of partitions of the entries", { minimum: 1, maximum: 1_000, fallback: 12 }),
   INTERNAL_TOKEN: Type.String({ minLength: 16, description: "the secret between our own services" }),
+  OIDC_ISSUER: setting.text("the issuer of operators' tokens"),
+  OIDC_AUDIENCE: setting.text("the audience of operators' tokens", "coupon-platform"),
+  OIDC_JWKS: setting.text("the URL or file of the issuer's JSON Web Key Set"),
   COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
   /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
   GROUP: setting.text("the name of the consumer group", "ledger"),
