@@ -37,6 +37,22 @@ const schema = Type.Object({
     maximum: 1_000,
     fallback: 20,
   }),
+  TERMS_WAIT_MS: setting.integer("how long an entry waits for its batch's terms until that is an alarm, in ms", {
+    minimum: 100,
+    maximum: 600_000,
+    fallback: 30_000,
+  }),
+  SWEEP_EVERY_MS: setting.integer("how often expired coupons are looked for, in milliseconds", {
+    minimum: 10,
+    maximum: 3_600_000,
+    fallback: 10_000,
+  }),
+  /** A shard without traffic is swept by the wall clock, this much behind: its last entries may still be on their way. */
+  EXPIRY_GRACE_MS: setting.integer("how long after its validity a silent shard's coupon is swept, in milliseconds", {
+    minimum: 0,
+    maximum: 604_800_000,
+    fallback: 900_000,
+  }),
   READ_AFTER_MS: setting.integer("how long a read waits for its position, in milliseconds", {
     minimum: 1,
     maximum: 10_000,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expectBooks } from "./support/books.ts";
 import { createRandom, type Random } from "./support/random.ts";
 import { ShardStory } from "./support/shard-story.ts";
-import { World } from "./support/world.ts";
+import { batchOf, World } from "./support/world.ts";
 
 const MAIN = "services/ledger/src/main.ts";
 
@@ -12,6 +12,7 @@ const processes = new Set<ServiceProcess>();
 
 beforeEach(async () => {
   world = await World.create();
+  await world.publish(...[7, 8, 9, 10, 11].map((batch) => batchOf(batch)));
 });
 
 afterEach(async () => {
