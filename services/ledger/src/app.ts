@@ -9,7 +9,10 @@ import {
 } from "@coupon/service-kit";
 import type { LedgerResources } from "./resources.ts";
 import { batchStatsRoute } from "./routes/batch-stats/route.ts";
+import { batchUseRoute } from "./routes/batch-use/route.ts";
 import { listCouponsRoute } from "./routes/list-coupons/route.ts";
+import { listPostingsRoute } from "./routes/list-postings/route.ts";
+import { listSettlementsRoute } from "./routes/list-settlements/route.ts";
 import { orderCouponsRoute } from "./routes/order-coupons/route.ts";
 import { readCouponRoute } from "./routes/read-coupon/route.ts";
 import { readOrderRoute } from "./routes/read-order/route.ts";
@@ -47,11 +50,14 @@ export function buildApp(resources: LedgerResources, options: AppOptions): Servi
     readOrderRoute(internal, resources);
     orderCouponsRoute(internal, resources);
     batchStatsRoute(internal, resources);
+    batchUseRoute(internal, resources);
   });
   app.register(
     async (scope) => {
       const ops = scope as unknown as Service;
       requireToken(ops, verifier);
+      listPostingsRoute(ops, resources);
+      listSettlementsRoute(ops, resources);
     },
     { prefix: "/ops/v1" },
   );

@@ -108,9 +108,9 @@ export class World {
     };
   }
 
-  /** Starts a ledger in this process; it is closed with the world. */
-  async start(overrides: Record<string, string> = {}): Promise<RunningLedger> {
-    const ledger = await startLedger(readConfig(this.env(overrides)));
+  /** Starts a ledger in this process, with a clock of its own where given; it is closed with the world. */
+  async start(overrides: Record<string, string> = {}, now?: () => number): Promise<RunningLedger> {
+    const ledger = await startLedger(readConfig(this.env(overrides)), now);
     this.#ledgers.push(ledger);
     return ledger;
   }
