@@ -115,6 +115,12 @@ export class World {
     return ledger;
   }
 
+  /** Ends a ledger before the world does. */
+  async stop(ledger: RunningLedger): Promise<void> {
+    this.#ledgers.splice(this.#ledgers.indexOf(ledger), 1);
+    await ledger.close();
+  }
+
   async publish(...definitions: BatchDefinition[]): Promise<void> {
     for (const definition of definitions) await this.#publisher.publishBatch(definition);
   }
