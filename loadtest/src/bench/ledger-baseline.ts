@@ -3,6 +3,7 @@ import { createPositions, type Pool, writeEntries } from "@coupon/database";
 import { countMessage, type Entry, newPartitionCount } from "@coupon/domain";
 import type { LogMessage, LogReader } from "@coupon/events";
 import { LedgerRows } from "@coupon/ledger/src/applying/ledger-rows.ts";
+import type { TermsSource } from "@coupon/ledger/src/posting/terms.ts";
 
 /** As the ledger is set up: when a transaction is large enough, and how many are under way. */
 const rowsMax = 5_000;
@@ -14,9 +15,12 @@ export class LedgerBaseline {
   readonly #pool: Pool;
   readonly #reader: LogReader;
 
-  constructor(pool: Pool, reader: LogReader) {
+  readonly #terms: TermsSource;
+
+  constructor(pool: Pool, reader: LogReader, terms: TermsSource) {
     this.#pool = pool;
     this.#reader = reader;
+    this.#terms = terms;
   }
 
   /** Rows a second over the messages between these ends of the log. */
@@ -53,13 +57,13 @@ export class LedgerBaseline {
     ]);
     const transactions: LedgerRows[] = [];
     const state = newPartitionCount(messages[0]?.epoch ?? -1);
-    let rows = new LedgerRows();
+    let rows = new LedgerRows(this.#terms);
     let start = from;
     let bytes = 0;
     const close = (end: number) => {
       rows.advance({ partition, from: start, to: end, epoch: state.epoch });
       transactions.push(rows);
-      rows = new LedgerRows();
+      rows = new LedgerRows(this.#terms);
       start = end;
       bytes = 0;
     };

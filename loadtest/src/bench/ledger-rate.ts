@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPool, ledgerSettings, migrate, type Pool } from "@coupon/database";
+import { createPool, ledgerSettings, migrate, type Pool, readBatchTerms } from "@coupon/database";
 import { readLogEnds } from "@coupon/demo";
+import { TermsBook } from "@coupon/ledger/src/posting/terms.ts";
 import { makeBatch } from "./batches.ts";
 import { type BenchContext, untilQuiet } from "./context.ts";
 import { grantCoupons } from "./grant-coupons.ts";
@@ -26,7 +27,8 @@ export async function measureLedger(context: BenchContext): Promise<Measure> {
   await migrate({ databaseUrl: databaseUrl.href });
   const options = { statementTimeoutMs: 60_000, connectionTimeoutMs: 5_000, settings: ledgerSettings };
   const pool = createPool({ ...options, databaseUrl: databaseUrl.href, max: 4 });
-  const baseline = new LedgerBaseline(pool, reader);
+  const terms = new TermsBook();
+  const baseline = new LedgerBaseline(pool, reader, terms);
   const samples: number[] = [];
   let note = "";
   try {
@@ -36,6 +38,7 @@ export async function measureLedger(context: BenchContext): Promise<Measure> {
       const service = await rateOfService(context, batch.batchId, batch.batchNumber, round);
       const to = await readLogEnds(reader, local.log.partitions);
       await untilQuiet(context);
+      terms.load(await readBatchTerms(context.pool));
       const alone = await baseline.measure(from, to);
       samples.push(service / alone);
       const rate = (it: number) => `${Math.round(it).toLocaleString("en-US")} rows/s`;

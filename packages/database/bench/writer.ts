@@ -4,6 +4,7 @@ import {
   createPositions,
   type FactRows,
   ledgerSettings,
+  noPostings,
   type ShardAdvance,
   writeEntries,
 } from "../src/index.ts";
@@ -51,7 +52,7 @@ async function measure(rowsPerTransaction: number, connections: number): Promise
           encode(coupons, partition, n * rowsPerTransaction, rowsPerTransaction);
           const shards = [advance(partition, n, rowsPerTransaction)];
           const positions = [{ partition, from: n, to: n + 1, epoch: 0 }];
-          await writeEntries(pool, { positions, shards, coupons, facts: noFacts() });
+          await writeEntries(pool, { positions, shards, coupons, facts: noFacts(), postings: noPostings });
         }
       }),
     );

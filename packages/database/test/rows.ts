@@ -1,5 +1,13 @@
 import type { Discount, ShardRules } from "@coupon/domain";
-import { CouponCopy, createPool, type FactRows, type LedgerWrite, type Pool, type ShardAdvance } from "../src/index.ts";
+import {
+  CouponCopy,
+  createPool,
+  type FactRows,
+  type LedgerWrite,
+  noPostings,
+  type Pool,
+  type ShardAdvance,
+} from "../src/index.ts";
 
 /** Rows for tests, with everything that a test does not care for filled in. */
 
@@ -80,6 +88,7 @@ export const writeOf = (from: number, overrides: Partial<LedgerWrite> = {}): Led
   shards: [],
   coupons: new CouponCopy(),
   facts: factsOf(),
+  postings: noPostings,
   ...overrides,
 });
 

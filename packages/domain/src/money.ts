@@ -69,4 +69,9 @@ export function allocate(total: number, weights: readonly number[]): number[] {
   return parts;
 }
 
+/** Of two integers from 0. */
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);

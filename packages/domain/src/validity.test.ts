@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { CouponState, Validity } from "./model.ts";
-import { type CouponStanding, couponStateAt, couponWindow } from "./validity.ts";
+import { type CouponStanding, couponStateAt, couponWindow, firstLiveIssueMs } from "./validity.ts";
 
 const at = (text: string) => Date.parse(text) / 1_000;
 
@@ -157,5 +157,39 @@ describe("couponStateAt", () => {
   ];
   it.each(cases)("%s", (_, standing, nowMs, state) => {
     expect(couponStateAt(standing, window, nowMs)).toBe(state);
+  });
+});
+
+describe("firstLiveIssueMs", () => {
+  const validities = fc.oneof(
+    fc.record({ days: fc.integer({ min: 1, max: 400 }), delayDays: fc.nat(40), mode: fc.constant("rolling" as const) }),
+    fc.record({
+      days: fc.integer({ min: 1, max: 400 }),
+      delayDays: fc.nat(40),
+      mode: fc.constant("calendar" as const),
+    }),
+    fc.constant({ from: "2026-06-01T00:00:00Z", until: "2026-06-19T00:00:00.500Z" }),
+  );
+  const instants = fc.integer({ min: Date.parse("2025-01-01T00:00:00Z"), max: Date.parse("2029-01-01T00:00:00Z") });
+
+  it("parts the coupons that are over from those that are not, to the millisecond", () => {
+    const zones = fc.constantFrom("Asia/Shanghai", "America/New_York", "UTC");
+    fc.assert(
+      fc.property(
+        validities,
+        zones,
+        instants,
+        instants,
+        fc.integer({ min: -2, max: 2 }),
+        (validity, timeZone, at, any, near) => {
+          const template = { validity, timeZone };
+          const first = firstLiveIssueMs(template, at);
+          for (const issuedMs of [any, ...(Number.isFinite(first) ? [first + near] : [])]) {
+            const { validUntilMs } = couponWindow(template, Math.floor(issuedMs / 1_000));
+            expect(issuedMs < first, `${issuedMs} at ${at}`).toBe(at >= validUntilMs);
+          }
+        },
+      ),
+    );
   });
 });

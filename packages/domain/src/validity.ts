@@ -36,6 +36,20 @@ export function couponWindow(template: Pick<Template, "validity" | "timeZone">, 
   };
 }
 
+/**
+ * The first instant of issue, in milliseconds, whose coupons are still valid or valid later at `atMs`: those issued
+ * before it are over, those issued at it or later are not. `Infinity` where all are over, `-Infinity` where none is.
+ * Of one template a coupon that was issued later is never over earlier, which is what makes one instant tell.
+ */
+export function firstLiveIssueMs(template: Pick<Template, "validity" | "timeZone">, atMs: number): number {
+  const { validity, timeZone } = template;
+  if ("from" in validity) return atMs < fixedWindow(validity).validUntilMs ? -Infinity : Infinity;
+  const days = (validity.delayDays ?? 0) + validity.days;
+  if (validity.mode === "calendar") return startOfDayMs(timeZone, dayAt(timeZone, atMs) - days + 1);
+  // Validity counts from the whole second of the issue.
+  return (Math.floor((atMs - days * DAY_MS) / 1_000) + 1) * 1_000;
+}
+
 /** Coupon states that are stored. `pending` and `expired` follow from time alone. */
 export type StoredCouponState = "effective" | "locked" | "redeemed" | "deactivated";
 

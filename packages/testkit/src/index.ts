@@ -10,6 +10,7 @@ export {
 export { checkOpenApi } from "./check-openapi.ts";
 export { type EventuallyOptions, eventually } from "./eventually.ts";
 export { createFaultProxy, type Direction, type FaultProxy, type ProxyTarget } from "./fault-proxy.ts";
+export { createIssuer, type Issuer } from "./issuer.ts";
 export { expectNoLeaks, type OpenResources, openResources } from "./leak-check.ts";
 export { PART_VARIABLE, type RealParts, startRealParts } from "./real-parts.ts";
 export { type RedisCluster, startRedisCluster } from "./redis-cluster.ts";

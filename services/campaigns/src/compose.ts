@@ -24,6 +24,7 @@ import { Confirmations } from "./publishing/confirmations.ts";
 import { Publisher } from "./publishing/publisher.ts";
 import { resumePublishing } from "./publishing/resume.ts";
 import { Settler } from "./publishing/settler.ts";
+import { UnusedBudget } from "./publishing/unused-budget.ts";
 import type { Resources } from "./resources.ts";
 import { createInternalHttp } from "./stores/internal-http.ts";
 import { createIssuingCalls } from "./stores/issuing-calls.ts";
@@ -107,6 +108,9 @@ async function start(config: CampaignsConfig, atClose: (closer: () => Promise<un
   await resumePublishing(resources, log);
   publisher.start();
   atClose(() => publisher.stop());
+  const unusedBudget = new UnusedBudget({ resources, everyMs: config.GIVE_BACK_EVERY_MS, logger });
+  unusedBudget.start();
+  atClose(() => unusedBudget.stop());
 
   const app = buildApp(resources, { logger, metrics, verifier, ready: () => answers(prisma) });
   const url = await listen(app, { host: config.HOST, port: config.PORT });

@@ -26,6 +26,9 @@ const schema = Type.Object({
   INTERNAL_TIMEOUT_MS: setting.integer("the longest wait for the ledger or issuing", {
     ...{ minimum: 100, maximum: 30_000, fallback: 6_000 },
   }),
+  GIVE_BACK_EVERY_MS: setting.integer("how often budget that was not used is looked for, in milliseconds", {
+    ...{ minimum: 10, maximum: 86_400_000, fallback: 60_000 },
+  }),
   LOG_LEVEL: setting.logLevel(),
 });
 

@@ -8,6 +8,9 @@ export interface CampaignMetrics {
   published: Counter;
   publishFailures: Counter;
   settleFailures: Counter;
+  givenBack: Counter;
+  giveBackFailures: Counter;
+  budgetShort: Counter;
 }
 
 export function createCampaignMetrics(registry: Registry): CampaignMetrics {
@@ -44,6 +47,21 @@ export function createCampaignMetrics(registry: Registry): CampaignMetrics {
     settleFailures: new Counter({
       name: "campaigns_settle_failures_total",
       help: "Attempts to record what is in force that failed and are made again",
+      registers,
+    }),
+    givenBack: new Counter({
+      name: "campaigns_budget_given_back_total",
+      help: "Times that a batch gave a campaign's budget back what it had not used",
+      registers,
+    }),
+    giveBackFailures: new Counter({
+      name: "campaigns_give_back_failures_total",
+      help: "Batches whose use of the budget could not be looked at; they are looked at again",
+      registers,
+    }),
+    budgetShort: new Counter({
+      name: "campaigns_budget_short_total",
+      help: "Times that a batch was found to hold less of the budget than it may still need; must stay 0",
       registers,
     }),
   };

@@ -1,7 +1,18 @@
-import { buildService, type Logger, type Metrics, requireInternalToken, type Service } from "@coupon/service-kit";
+import {
+  buildService,
+  type Logger,
+  type Metrics,
+  requireInternalToken,
+  requireToken,
+  type Service,
+  type TokenVerifier,
+} from "@coupon/service-kit";
 import type { LedgerResources } from "./resources.ts";
 import { batchStatsRoute } from "./routes/batch-stats/route.ts";
+import { batchUseRoute } from "./routes/batch-use/route.ts";
 import { listCouponsRoute } from "./routes/list-coupons/route.ts";
+import { listPostingsRoute } from "./routes/list-postings/route.ts";
+import { listSettlementsRoute } from "./routes/list-settlements/route.ts";
 import { orderCouponsRoute } from "./routes/order-coupons/route.ts";
 import { readCouponRoute } from "./routes/read-coupon/route.ts";
 import { readOrderRoute } from "./routes/read-order/route.ts";
@@ -10,14 +21,19 @@ export interface AppOptions {
   logger: Logger;
   metrics: Metrics;
   internalToken: string;
+  /** Judges operators' tokens. */
+  verifier: TokenVerifier;
   ready: () => Promise<boolean>;
 }
 
 const VERSION = "0.1.0";
 
-/** The ledger's reads, for our own services alone: issuing's front states the caller that it has proven. */
+/**
+ * The ledger's reads for our own services, where issuing's front states the caller that it has proven, and the
+ * operators' API under `/ops/v1`.
+ */
 export function buildApp(resources: LedgerResources, options: AppOptions): Service {
-  const { logger, metrics, internalToken, ready } = options;
+  const { logger, metrics, internalToken, verifier, ready } = options;
   const app = buildService({
     name: "ledger",
     version: VERSION,
@@ -34,6 +50,16 @@ export function buildApp(resources: LedgerResources, options: AppOptions): Servi
     readOrderRoute(internal, resources);
     orderCouponsRoute(internal, resources);
     batchStatsRoute(internal, resources);
+    batchUseRoute(internal, resources);
   });
+  app.register(
+    async (scope) => {
+      const ops = scope as unknown as Service;
+      requireToken(ops, verifier);
+      listPostingsRoute(ops, resources);
+      listSettlementsRoute(ops, resources);
+    },
+    { prefix: "/ops/v1" },
+  );
   return app;
 }

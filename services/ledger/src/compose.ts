@@ -5,6 +5,7 @@ import {
   explainFailure,
   ledgerSettings,
   type Pool,
+  readBatchTerms,
   readPositions,
 } from "@coupon/database";
 import { createCouponIdCodec, parseCouponKeys } from "@coupon/domain";
@@ -13,6 +14,7 @@ import {
   ConfigInvalid,
   createLogger,
   createMetrics,
+  createTokenVerifier,
   drain,
   type Logger,
   listen,
@@ -24,6 +26,10 @@ import { Applier } from "./applying/applier.ts";
 import { LogFeed, observe } from "./applying/log-feed.ts";
 import type { LedgerConfig } from "./config.ts";
 import { createLedgerMetrics } from "./metrics.ts";
+import { openBooks } from "./posting/open-books.ts";
+import { createPostingMetrics } from "./posting/posting-metrics.ts";
+import { Sweeper } from "./posting/sweeper.ts";
+import { TermsBook } from "./posting/terms.ts";
 import { Batches } from "./stores/batches.ts";
 import { followBatches } from "./stores/follow-batches.ts";
 import { LogEnds } from "./stores/log-ends.ts";
@@ -40,34 +46,49 @@ export interface RunningLedger {
   close(): Promise<void>;
 }
 
-/** Constructs the ledger, the only place that does, and starts it: definitions and the log first, then the door. */
-export async function startLedger(config: LedgerConfig): Promise<RunningLedger> {
+/**
+ * Constructs the ledger, the only place that does, and starts it: definitions and the log first, then the door.
+ *
+ * @param now milliseconds since the Unix epoch; stepped by tests alone
+ */
+export async function startLedger(config: LedgerConfig, now: () => number = Date.now): Promise<RunningLedger> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
-    return await start(config, closers);
+    return await start(config, now, closers);
   } catch (error) {
     for (const close of closers.reverse()) await close();
     throw startFailure(error);
   }
 }
 
-async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]): Promise<RunningLedger> {
+async function start(
+  config: LedgerConfig,
+  now: () => number,
+  closers: (() => Promise<unknown>)[],
+): Promise<RunningLedger> {
   const processId = `ledger-${process.pid}-${randomBytes(4).toString("hex")}`;
   const logger = createLogger({ name: "ledger", level: config.LOG_LEVEL });
   const metrics = createMetrics("ledger");
   const log = logConfigOf(config, processId, logger);
   const codec = createCouponIdCodec(readCouponKeys(config));
+  const verifier = await createTokenVerifier({
+    ...{ issuer: config.OIDC_ISSUER, audience: config.OIDC_AUDIENCE, jwks: config.OIDC_JWKS },
+  });
 
   const reads = ledgerPool(config, READ_CONNECTIONS_MAX, 3_000);
   closers.push(() => reads.end());
-  const writes = ledgerPool(config, config.TRANSACTIONS_MAX + 1, 30_000);
+  const writes = ledgerPool(config, config.TRANSACTIONS_MAX + 2, 30_000);
   closers.push(() => writes.end());
   await checkDatabase(config, reads);
   await checkTopics(log);
 
   const batches = new Batches();
-  const follower = await followBatches(log, batches, logger);
+  let applier: Applier | null = null;
+  const terms = new TermsBook(() => applier?.termsKnown());
+  terms.load(await readBatchTerms(reads));
+  const follower = await followBatches(log, batches, terms, logger);
   closers.push(() => follower.close());
+  await openBooks({ pool: writes, terms, waitMs: config.TERMS_WAIT_MS, now });
   const reader = createLogReader({ config: log, groupId: `${config.TOPIC_PREFIX}${processId}` });
   closers.push(() => reader.close());
   const ends = new LogEnds(reads, reader, config.PARTITIONS);
@@ -78,29 +99,44 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     waitingMax: READS_WAITING_MAX,
   });
   let feed: LogFeed;
-  const ledgerMetrics = createLedgerMetrics(metrics.registry, () => feed.partitions(Date.now()));
-  const applier = new Applier({
+  const ledgerMetrics = createLedgerMetrics(metrics.registry, () => feed.partitions(now()));
+  const applying = new Applier({
     pool: writes,
     transactionsMax: config.TRANSACTIONS_MAX,
     rowsMax: config.TRANSACTION_ROWS_MAX,
     bytesMax: TRANSACTION_BYTES_MAX,
     gatherMs: config.GATHER_MS,
     restMs: { least: config.REST_MS, greatest: Math.max(config.REST_MS, config.REST_MS_MAX) },
+    ...{ terms, termsWaitMs: config.TERMS_WAIT_MS },
     observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
   });
+  applier = applying;
   feed = new LogFeed({
     config: log,
     groupId: `${config.TOPIC_PREFIX}${config.GROUP}`,
     sessionTimeoutMs: config.GROUP_SESSION_TIMEOUT_MS,
-    applier,
+    applier: applying,
     logger,
   });
   closers.push(async () => {
-    applier.letGo();
+    applying.letGo();
     await feed.stop();
-    await applier.stop();
+    await applying.stop();
   });
-  applier.start();
+  applying.start();
+  const sweeper = new Sweeper({
+    ...{
+      pool: writes,
+      terms,
+      logEnds: () => ends.ends(),
+      metrics: createPostingMetrics(metrics.registry),
+      logger,
+      now,
+    },
+    ...{ everyMs: config.SWEEP_EVERY_MS, graceMs: config.EXPIRY_GRACE_MS },
+  });
+  closers.push(() => sweeper.stop());
+  sweeper.start();
 
   const app = buildApp(
     {
@@ -113,12 +149,13 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
       asOfMs: (nowMs) => feed.asOfMs(nowMs),
       metrics: ledgerMetrics,
       readAfterMs: config.READ_AFTER_MS,
-      now: () => Date.now(),
+      now,
     },
     {
       logger,
       metrics,
       internalToken: config.INTERNAL_TOKEN,
+      verifier,
       ready: async () => feed.assigned > 0 && (await answers(reads)) && (await ends.reachable()),
     },
   );

@@ -10,6 +10,9 @@ const schema = Type.Object({
   TOPIC_PREFIX: setting.text("what the topics' names begin with", "coupon."),
   PARTITIONS: setting.integer("the number of partitions of the entries", { minimum: 1, maximum: 1_000, fallback: 12 }),
   INTERNAL_TOKEN: Type.String({ minLength: 16, description: "the secret between our own services" }),
+  OIDC_ISSUER: setting.text("the issuer of operators' tokens"),
+  OIDC_AUDIENCE: setting.text("the audience of operators' tokens", "coupon-platform"),
+  OIDC_JWKS: setting.text("the URL or file of the issuer's JSON Web Key Set"),
   COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
   /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
   GROUP: setting.text("the name of the consumer group", "ledger"),
@@ -44,6 +47,22 @@ const schema = Type.Object({
     minimum: 0,
     maximum: 1_000,
     fallback: 100,
+  }),
+  TERMS_WAIT_MS: setting.integer("how long an entry waits for its batch's terms until that is an alarm, in ms", {
+    minimum: 100,
+    maximum: 600_000,
+    fallback: 30_000,
+  }),
+  SWEEP_EVERY_MS: setting.integer("how often expired coupons are looked for, in milliseconds", {
+    minimum: 10,
+    maximum: 3_600_000,
+    fallback: 10_000,
+  }),
+  /** A shard without traffic is swept by the wall clock, this much behind: its last entries may still be on their way. */
+  EXPIRY_GRACE_MS: setting.integer("how long after its validity a silent shard's coupon is swept, in milliseconds", {
+    minimum: 0,
+    maximum: 604_800_000,
+    fallback: 900_000,
   }),
   READ_AFTER_MS: setting.integer("how long a read waits for its position, in milliseconds", {
     minimum: 1,

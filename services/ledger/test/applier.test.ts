@@ -5,9 +5,11 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Applier, isOvertaken } from "../src/applying/applier.ts";
 import type { Halt, Lane } from "../src/applying/lane.ts";
+import { TermsBook } from "../src/posting/terms.ts";
 import { expectBooks } from "./support/books.ts";
 import { createRandom } from "./support/random.ts";
 import { ShardStory } from "./support/shard-story.ts";
+import { batchOf } from "./support/world.ts";
 import { WrittenLog } from "./support/written-log.ts";
 
 let database: TestDatabase;
@@ -43,7 +45,15 @@ interface Watched {
   lost: Lane[];
 }
 
-function startApplier(options: { rowsMax?: number; pool?: Pool } = {}): Watched {
+/** Knows the terms of whatever batch is asked for. */
+class AnyTerms extends TermsBook {
+  override of(batch: number) {
+    this.put(batchOf(batch));
+    return super.of(batch);
+  }
+}
+
+function startApplier(options: { rowsMax?: number; pool?: Pool; terms?: TermsBook } = {}): Watched {
   const watched: Omit<Watched, "applier"> = { halts: [], failures: [], transactions: 0, lost: [] };
   const applier = new Applier({
     pool: options.pool ?? pool,
@@ -52,6 +62,8 @@ function startApplier(options: { rowsMax?: number; pool?: Pool } = {}): Watched 
     bytesMax: 1024 * 1024,
     gatherMs: 0,
     restMs: { least: 0, greatest: 0 },
+    terms: options.terms ?? new AnyTerms(),
+    termsWaitMs: 200,
     observer: {
       committed: () => {
         watched.transactions += 1;

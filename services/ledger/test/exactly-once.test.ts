@@ -1,20 +1,32 @@
 import { eventually, type ServiceProcess, startServiceProcess } from "@coupon/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expectBooks } from "./support/books.ts";
+import { watchBalance } from "./support/money.ts";
 import { createRandom, type Random } from "./support/random.ts";
 import { ShardStory } from "./support/shard-story.ts";
-import { World } from "./support/world.ts";
+import { batchOf, World } from "./support/world.ts";
 
 const MAIN = "services/ledger/src/main.ts";
 
+/** Thirds can't be split evenly, so that remainders are at work in every line. */
+const funding = [
+  { party: "brand", basisPoints: 3_334 },
+  { party: "platform", basisPoints: 3_333 },
+  { party: "store", basisPoints: 3_333 },
+];
+
 let world: World;
+let watched: ReturnType<typeof watchBalance> | null = null;
 const processes = new Set<ServiceProcess>();
 
 beforeEach(async () => {
   world = await World.create();
+  await world.publish(...[7, 8, 9, 10, 11].map((batch) => batchOf(batch, { funding })));
 });
 
 afterEach(async () => {
+  await watched?.stop();
+  watched = null;
   for (const ledger of processes) await ledger.kill("SIGKILL");
   processes.clear();
   await world.close();
@@ -56,6 +68,7 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     const random = createRandom(42);
     const stories = [0, 1, 2, 3, 4, 5].map((shard) => new ShardStory(7, shard));
     let ledger = await startProcess();
+    watched = watchBalance(world.pool);
     let kills = 0;
     for await (const _ of writeHistory(stories, random, 24)) {
       if (!random.chance(0.25)) continue;
@@ -66,12 +79,14 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     await world.applied();
     await expectBooks(world.pool, stories);
     expect(kills).toBeGreaterThan(2);
+    await expectAlwaysBalanced();
   }, 240_000);
 
   it("with two processes that come and go", async () => {
     const random = createRandom(43);
     const stories = [0, 1, 2, 3, 4, 5].map((shard) => new ShardStory(8, shard));
     const ledgers = [await startProcess(), await startProcess()];
+    watched = watchBalance(world.pool);
     for await (const round of writeHistory(stories, random, 16)) {
       if (round % 4 !== 3) continue;
       const [oldest] = ledgers.splice(0, 1);
@@ -81,6 +96,7 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     }
     await world.applied();
     await expectBooks(world.pool, stories);
+    await expectAlwaysBalanced();
   }, 240_000);
 
   it("frozen while another takes over, and woken again", async () => {
@@ -129,6 +145,14 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     await expectBooks(world.pool, stories);
   }, 120_000);
 });
+
+/** Debits and credits were equal at every cut that was seen, and there was something to see. */
+async function expectAlwaysBalanced(): Promise<void> {
+  const { cuts, amounts, wrong } = (await watched?.stop()) ?? { cuts: 0, amounts: [], wrong: [] };
+  expect(wrong).toEqual([]);
+  expect(cuts).toBeGreaterThan(50);
+  expect(amounts.length).toBeGreaterThan(10);
+}
 
 async function stop(ledger: ServiceProcess): Promise<void> {
   processes.delete(ledger);

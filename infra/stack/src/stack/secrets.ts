@@ -20,7 +20,7 @@ export interface StackSecrets {
 }
 
 /** Roles that the operators' API knows, in the claim `roles`. */
-export type OperatorRole = "operator" | "approver" | "viewer";
+export type OperatorRole = "operator" | "approver" | "viewer" | "finance";
 
 /** Issuer and audience of the operators' tokens of a local stack. */
 export const LOCAL_ISSUER = "http://localhost/coupon-local-stack";

@@ -1,4 +1,5 @@
 import type { Statement } from "./advance.ts";
+import { type Column, from, into } from "./bulk.ts";
 import type {
   CouponKey,
   DeactivationRow,
@@ -11,9 +12,6 @@ import type {
   RulesRow,
   TransferRow,
 } from "./rows.ts";
-
-/** One column of a bulk statement: its name, its type in `unnest`, and where its value comes from. */
-type Column<Row> = [name: string, type: string, value: (row: Row) => unknown];
 
 const ofCoupon: Column<CouponKey>[] = [
   ["batch", "integer", (row) => row.batch],
@@ -134,24 +132,4 @@ export function factStatements(facts: FactRows): Statement[] {
     bulk.rules(facts.rules),
     bulk.transfers(facts.transfers),
   ].filter((statement) => statement !== null);
-}
-
-type Bulk<Row> = (rows: Row[]) => Statement | null;
-
-/** A statement over rows that come as one array a column; `u` is the relation they make. */
-function from<Row>(columns: Column<Row>[], make: (u: string) => { name: string; text: string }): Bulk<Row> {
-  const arrays = columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(", ");
-  const statement = make(`unnest(${arrays}) AS u (${columns.map(([name]) => name).join(", ")})`);
-  return (rows) => {
-    if (rows.length === 0) return null;
-    return { ...statement, values: columns.map(([, , value]) => rows.map(value)) };
-  };
-}
-
-function into<Row>(table: string, columns: Column<Row>[], conflict = ""): Bulk<Row> {
-  const names = columns.map(([name]) => name).join(", ");
-  return from(columns, (u) => ({
-    name: `ledger-${table}`,
-    text: `INSERT INTO ledger.${table} (${names}) SELECT ${names} FROM ${u} ${conflict}`,
-  }));
 }

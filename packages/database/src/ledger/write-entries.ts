@@ -5,7 +5,9 @@ import { inTransaction } from "../transaction.ts";
 import { advanceStatement, type Statement } from "./advance.ts";
 import { type CouponCopy, couponColumns } from "./coupon-copy.ts";
 import { factStatements } from "./facts.ts";
+import type { PostingWork } from "./posting-rows.ts";
 import type { FactRows, PositionAdvance, ShardAdvance } from "./rows.ts";
+import { writePostings } from "./write-postings.ts";
 
 /** One transaction's work: entries of one or several partitions, already counted and coalesced. */
 export interface LedgerWrite {
@@ -13,6 +15,7 @@ export interface LedgerWrite {
   shards: ShardAdvance[];
   coupons: CouponCopy;
   facts: FactRows;
+  postings: PostingWork;
 }
 
 /**
@@ -34,7 +37,7 @@ export class PositionMoved extends Error {
  * the positions comes first: it locks their rows, so that a zombie waits, finds them moved and aborts.
  *
  * Round trips: begin, positions with shards, two for COPY where there are coupons, one for each further
- * kind of row that there is, commit.
+ * kind of row that there is, one for postings (two or three where entries do more than issue), commit.
  *
  * @throws PositionMoved; any error of the driver, after which a commit may or may not have happened:
  *   read the positions again
@@ -44,6 +47,7 @@ export async function writeEntries(pool: Pool, write: LedgerWrite): Promise<void
     await advance(connection, write);
     if (write.coupons.rows > 0) await copyCoupons(connection, write.coupons);
     for (const statement of factStatements(write.facts)) await connection.query(statement);
+    await writePostings(connection, write.postings);
   });
 }
 

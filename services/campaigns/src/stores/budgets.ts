@@ -27,3 +27,20 @@ export async function changeReservation(tx: ManagementTransaction, change: Reser
   if (count === 0) await tx.budgetReservation.create({ data: { batchId, campaignId, amount, updatedAt: at } });
   return true;
 }
+
+/** Batches that hold something of their budgets, by their ids, from the one after `after` on. */
+export async function batchesHolding(tx: ManagementTransaction, after: string, limit: number): Promise<string[]> {
+  const rows = await tx.budgetReservation.findMany({
+    where: { batchId: { gt: after }, amount: { gt: 0 } },
+    orderBy: { batchId: "asc" },
+    take: limit,
+    select: { batchId: true },
+  });
+  return rows.map(({ batchId }) => batchId);
+}
+
+/** What a batch holds of its campaign's budget, in minor units. */
+export async function reservedFor(tx: ManagementTransaction, batchId: string): Promise<number> {
+  const row = await tx.budgetReservation.findUnique({ where: { batchId } });
+  return Number(row?.amount ?? 0);
+}

@@ -1,6 +1,6 @@
 import { type Breaker, createBreaker } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
-import Type, { type Static } from "typebox";
+import Type, { type Static, type TSchema } from "typebox";
 import Value from "typebox/value";
 import { instant, money } from "../schemas/common.ts";
 import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
@@ -21,24 +21,55 @@ export const batchStatsSchema = Type.Object({
 
 export type BatchStats = Static<typeof batchStatsSchema>;
 
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** What a batch has used of what was reserved for it, as of what the ledger has applied. Money in minor units. */
+export const batchUseSchema = Type.Object({
+  /** Whether nothing is issued any more, on any shard. */
+  ended: Type.Boolean(),
+  issued: count,
+  /** Coupons that may be redeemed, now or, once a reversal brings them back, again. */
+  open: count,
+  /** What the coupons that are over have cost. */
+  overCost: count,
+  /** Coupons that are not over yet. */
+  waiting: count,
+  /** An entry of every shard from this instant on makes certain what has expired; null where it is. */
+  doubtfulUntil: Type.Union([instant, Type.Null()]),
+});
+
+export type BatchUse = Static<typeof batchUseSchema>;
+
 export interface LedgerStats {
   /** Refused: `ledger_unavailable`. */
   of(batchNumber: number): Promise<Outcome<BatchStats>>;
+  /** Refused: `ledger_unavailable`. */
+  use(batchNumber: number): Promise<Outcome<BatchUse>>;
   close(): Promise<void>;
 }
 
 /** The ledger service's own counts, behind a breaker. */
 export function createLedgerStats(http: InternalHttp, options: { timeoutMs: number; registry: Registry }): LedgerStats {
-  const read = (batchNumber: number) => http.request("GET", `/internal/v1/batches/${batchNumber}/stats`);
-  const breaker: Breaker<[number], InternalAnswer> = createBreaker(read, { name: "ledger", ...options });
+  const read = (batchNumber: number, what: "stats" | "use") =>
+    http.request("GET", `/internal/v1/batches/${batchNumber}/${what}`);
+  const breaker: Breaker<[number, "stats" | "use"], InternalAnswer> = createBreaker(read, {
+    name: "ledger",
+    ...options,
+  });
+  async function ask<Schema extends TSchema>(
+    batchNumber: number,
+    what: "stats" | "use",
+    schema: Schema,
+  ): Promise<Outcome<Static<Schema>>> {
+    const answer = await breaker.call(batchNumber, what);
+    if (!answer.ok || answer.value.status !== 200 || !Value.Check(schema, answer.value.body)) {
+      return refused({ code: "ledger_unavailable" });
+    }
+    return done(answer.value.body as Static<Schema>);
+  }
   return {
-    async of(batchNumber) {
-      const answer = await breaker.call(batchNumber);
-      if (!answer.ok || answer.value.status !== 200 || !Value.Check(batchStatsSchema, answer.value.body)) {
-        return refused({ code: "ledger_unavailable" });
-      }
-      return done(answer.value.body);
-    },
+    of: (batchNumber) => ask(batchNumber, "stats", batchStatsSchema),
+    use: (batchNumber) => ask(batchNumber, "use", batchUseSchema),
     async close() {
       breaker.close();
       await http.close();

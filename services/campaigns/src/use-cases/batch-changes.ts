@@ -8,6 +8,9 @@ import { done, type Outcome, refused } from "../stores/transact.ts";
 import { type Applied, applyChange, type ChangeAsk, type Decision } from "./apply-change.ts";
 import { termsOfRecord } from "./batch-body.ts";
 
+/** Who the audit says has changed what nobody asked for. */
+export const PLATFORM = "platform";
+
 /** A batch as it is to become, and what else has to be so with it. */
 export interface NextBatch {
   batch: BatchRecord;

@@ -5,10 +5,7 @@ import type { Resources } from "../resources.ts";
 import { insertAudit } from "../stores/audits.ts";
 import { type BatchRecord, closeDecrease, confirmVersion, lockBatch, replaceBatch } from "../stores/batches.ts";
 import { done, transact } from "../stores/transact.ts";
-import { auditView, hold, publish, succeed } from "./batch-changes.ts";
-
-/** Who the audit says has settled a decrease. */
-const PLATFORM = "platform";
+import { auditView, hold, PLATFORM, publish, succeed } from "./batch-changes.ts";
 
 /**
  * Records that a version is in force on every shard, and settles a decrease of the stock that it carries:

@@ -2,10 +2,10 @@ import { createPrisma, type PrismaClient } from "@coupon/database/prisma";
 import { createTestDatabase } from "@coupon/database/testing";
 import type { LogConfig } from "@coupon/events";
 import { createTestLog } from "@coupon/events/testing";
+import { createIssuer, type Issuer } from "@coupon/testkit";
 import { Agent, request } from "undici";
 import { type RunningCampaigns, startCampaigns } from "../../src/compose.ts";
 import { readConfig } from "../../src/config.ts";
-import { AUDIENCE, createIssuer, ISSUER, type Issuer } from "./issuer.ts";
 import { StandInOwner } from "./stand-in-owner.ts";
 import { StubService } from "./stub-service.ts";
 
@@ -72,9 +72,7 @@ export class World {
       LEDGER_URL: await this.ledger.start(),
       ISSUING_INTERNAL_URL: await this.issuing.start(),
       INTERNAL_TOKEN,
-      OIDC_ISSUER: ISSUER,
-      OIDC_AUDIENCE: AUDIENCE,
-      OIDC_JWKS: issuer.jwks,
+      ...issuer.env,
       LOG_LEVEL: "silent",
       ...options.env,
     };

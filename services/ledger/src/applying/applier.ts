@@ -9,6 +9,7 @@ import {
   writeEntries,
 } from "@coupon/database";
 import type { LogMessage } from "@coupon/events";
+import type { TermsSource } from "../posting/terms.ts";
 import { EntryUnfit, type HaltReason, Lane, type Stretch } from "./lane.ts";
 import { LedgerRows } from "./ledger-rows.ts";
 import { Signal } from "./pace.ts";
@@ -30,6 +31,10 @@ export interface ApplierOptions {
    * the last rest, up to the greatest where much did.
    */
   restMs: { least: number; greatest: number };
+  /** The terms of batches. An entry of a batch that has none there waits, with its partition. */
+  terms: TermsSource;
+  /** How long it waits until that is an alarm, and holds up nothing but its partition. */
+  termsWaitMs: number;
   observer: ApplierObserver;
 }
 
@@ -39,7 +44,7 @@ export interface ApplierObserver {
   /** A transaction failed and will be made again from what PostgreSQL has. */
   failed(error: unknown): void;
   halted(lane: Lane): void;
-  /** PostgreSQL stands before everything at hand: the log has to be read again. */
+  /** What comes next is not at hand: the log has to be read again from what PostgreSQL has. */
   lost(lane: Lane): void;
 }
 
@@ -75,7 +80,7 @@ export class Applier {
 
   constructor(options: ApplierOptions) {
     this.#options = options;
-    for (let n = 0; n < options.transactionsMax; n++) this.#spare.push(new LedgerRows());
+    for (let n = 0; n < options.transactionsMax; n++) this.#spare.push(new LedgerRows(options.terms));
   }
 
   get lanes(): ReadonlyMap<number, Lane> {
@@ -109,7 +114,7 @@ export class Applier {
   async positionOf(partition: number): Promise<number> {
     let lane = this.#lanes.get(partition);
     if (lane === undefined) {
-      lane = new Lane(partition);
+      lane = new Lane(partition, (batch) => this.#options.terms.of(batch) !== undefined);
       this.#lanes.set(partition, lane);
     }
     lane.ready = false;
@@ -129,6 +134,17 @@ export class Applier {
   halt(partition: number, reason: HaltReason, detail: string): void {
     const lane = this.#lanes.get(partition);
     if (lane !== undefined) this.#halt(lane, reason, detail);
+  }
+
+  /** Terms of a batch have become known: what waits for them goes on, what waited too long is read again. */
+  termsKnown(): void {
+    this.#work.raise();
+    for (const lane of this.#lanes.values()) {
+      const { halt, awaiting } = lane;
+      if (halt?.reason !== "terms" || awaiting === null || this.#options.terms.of(awaiting) === undefined) continue;
+      lane.awaiting = null;
+      this.#options.observer.lost(lane);
+    }
   }
 
   /** Takes messages over. Resolves when the next may come: never because these are applied. */
@@ -223,7 +239,10 @@ export class Applier {
 
   #take(lane: Lane, rows: LedgerRows): Stretch | null | EntryUnfit {
     try {
-      return lane.take(rows, this.#options.rowsMax, this.#options.bytesMax);
+      const waited = lane.awaiting;
+      const stretch = lane.take(rows, this.#options.rowsMax, this.#options.bytesMax);
+      if (lane.awaiting !== null && lane.awaiting !== waited) void this.#awaitTerms(lane, lane.awaiting);
+      return stretch;
     } catch (error) {
       if (error instanceof EntryUnfit) return error;
       throw error;
@@ -240,6 +259,15 @@ export class Applier {
     for (const each of new Set([...stretches.map((stretch) => stretch.lane), lane])) void this.#goBack(each);
   }
 
+  /** Gives the terms of a batch their time; after it the partition halts, so that others need not wait with it. */
+  async #awaitTerms(lane: Lane, batch: number): Promise<void> {
+    const { generation } = lane;
+    await this.#rest(this.#options.termsWaitMs);
+    const waiting = lane.awaiting === batch && lane.generation === generation && !lane.takeable;
+    if (!waiting || this.#stopping.signal.aborted) return;
+    this.#halt(lane, "terms", `the terms of batch ${batch} are not known after ${this.#options.termsWaitMs} ms`);
+  }
+
   #halt(lane: Lane, reason: HaltReason, detail: string): void {
     lane.halt = { reason, detail };
     this.#options.observer.halted(lane);
@@ -254,6 +282,7 @@ export class Applier {
     const settled = written.then(
       () => {
         this.#failures = 0;
+        rows.committed();
         for (const stretch of stretches) if (isCurrent(stretch)) stretch.lane.committed(stretch);
         const seconds = (performance.now() - startedAt) / 1_000;
         this.#options.observer.committed({ stretches, rows: rows.rows, entries, seconds });

@@ -8,9 +8,10 @@ import type { LedgerRows } from "./ledger-rows.ts";
  * Why a partition stands still until somebody has looked at it:
  * - `gap`: an entry skips numbers, or offsets are missing. - `diverged`: an entry does not follow from the
  *   one before it. - `unreadable`: an entry that counts is not of its form. - `refused`: PostgreSQL does not
- *   take its rows. - `truncated`, `shrunk`: the log begins after the position, or ends before it.
+ *   take its rows. - `truncated`, `shrunk`: the log begins after the position, or ends before it. - `terms`: an
+ *   entry's batch is not known, long after the entry came.
  */
-export type HaltReason = "gap" | "diverged" | "unreadable" | "refused" | "truncated" | "shrunk";
+export type HaltReason = "gap" | "diverged" | "unreadable" | "refused" | "truncated" | "shrunk" | "terms";
 
 export interface Halt {
   reason: HaltReason;
@@ -64,6 +65,8 @@ export class Lane {
   received = 0;
   /** Offset that the log's next message will get, as last heard. */
   end = 0;
+  /** Batch whose terms the next entry has to wait for; null where none has. */
+  awaiting: number | null = null;
   /** Resolves when the stretches under way have been committed or have failed. */
   last: Promise<void> = Promise.resolve();
 
@@ -74,8 +77,12 @@ export class Lane {
   #queuedBytes = 0;
   #underWay: Stretch[] = [];
 
-  constructor(partition: number) {
+  readonly #knows: (batch: number) => boolean;
+
+  /** @param knows whether the terms of a batch are known: an entry of another one is not applied yet */
+  constructor(partition: number, knows: (batch: number) => boolean) {
     this.partition = partition;
+    this.#knows = knows;
   }
 
   get queuedBytes(): number {
@@ -88,6 +95,7 @@ export class Lane {
 
   /** Whether there is something to take. */
   get takeable(): boolean {
+    if (this.awaiting !== null && !this.#knows(this.awaiting)) return false;
     return this.ready && this.halt === null && this.#queue.length > 0;
   }
 
@@ -117,6 +125,7 @@ export class Lane {
     this.#queuedBytes = 0;
     this.#underWay = [];
     this.halt = null;
+    this.awaiting = null;
     this.enqueue(messages);
     this.ready = true;
   }
@@ -128,13 +137,15 @@ export class Lane {
 
   /**
    * Moves messages from the queue into the rows until these are `rowsMax`, `bytesMax` of text are read or the
-   * queue is empty. Null where nothing could be taken. A gap halts the lane behind what came before it.
+   * queue is empty. Null where nothing could be taken. A gap halts the lane behind what came before it; an entry
+   * whose batch's terms are not known lets it wait there.
    *
    * @throws EntryUnfit for an entry that can't be applied: the rows are spoilt, and `singleUntil` is set
    */
   take(rows: LedgerRows, rowsMax: number, bytesMax: number): Stretch | null {
     const from = this.#position;
     const single = this.single;
+    this.awaiting = null;
     let atMs = 0;
     let bytes = 0;
     let taken = 0;
@@ -142,7 +153,7 @@ export class Lane {
     while (taken < this.#queue.length && rows.rows < rowsMax && bytes < bytesMax) {
       const message = this.#queue[taken] as LogMessage;
       const next = this.#applyNext(message, rows);
-      if (next === "halted") break;
+      if (next === "halted" || next === "waiting") break;
       taken += 1;
       bytes += message.text.length;
       if (next === "old") continue;
@@ -167,10 +178,15 @@ export class Lane {
   }
 
   /** Applies the message at the position; "old" for one that was applied before. */
-  #applyNext(message: LogMessage, rows: LedgerRows): "halted" | "old" | { atMs: number } {
+  #applyNext(message: LogMessage, rows: LedgerRows): "halted" | "waiting" | "old" | { atMs: number } {
     if (message.offset < this.#position) return "old";
     if (message.offset > this.#position) {
       return this.#stop("gap", `offset ${message.offset} follows where ${this.#position} is expected`);
+    }
+    // Judged before it is counted, for counting can't be taken back.
+    if (message.marker === null && message.epoch === this.#count.epoch && !this.#knows(message.batch)) {
+      this.awaiting = message.batch;
+      return "waiting";
     }
     const counting = countMessage(this.#count, {
       offset: message.offset,

@@ -10,6 +10,8 @@ import {
   STATE_TOUCHED,
 } from "@coupon/database";
 import { type Entry, shardKey } from "@coupon/domain";
+import { Journal } from "../posting/journal.ts";
+import type { TermsSource } from "../posting/terms.ts";
 
 type StateRow = FactRows["states"][number];
 type Of<Kind extends Entry["kind"]> = Extract<Entry, { kind: Kind }>;
@@ -31,8 +33,13 @@ export class LedgerRows {
   #deactivations: FactRows["deactivations"] = [];
   #rules: FactRows["rules"] = [];
   #transfers: FactRows["transfers"] = [];
+  readonly #journal: Journal;
   #facts = 0;
   #entries = 0;
+
+  constructor(terms: TermsSource) {
+    this.#journal = new Journal(terms);
+  }
 
   /** Rows so far, to know when a transaction is large enough. */
   get rows(): number {
@@ -59,8 +66,14 @@ export class LedgerRows {
     this.#deactivations = [];
     this.#rules = [];
     this.#transfers = [];
+    this.#journal.clear();
     this.#facts = 0;
     this.#entries = 0;
+  }
+
+  /** The rows have been committed. */
+  committed(): void {
+    this.#journal.committed();
   }
 
   advance(position: PositionAdvance): void {
@@ -84,6 +97,7 @@ export class LedgerRows {
         rules: this.#rules,
         transfers: this.#transfers,
       },
+      postings: this.#journal.work(),
     };
   }
 
@@ -100,6 +114,7 @@ export class LedgerRows {
     shard.atMs = entry.at;
     this.#entries += 1;
     this.#apply(entry, shard);
+    this.#journal.add(entry);
   }
 
   #apply(entry: Entry, shard: ShardAdvance): void {

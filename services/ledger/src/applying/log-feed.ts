@@ -28,7 +28,7 @@ export function observe(
       logger.error({ partition, reason: halt.reason }, `partition ${partition} is halted: ${halt.detail}`);
     },
     lost({ partition }) {
-      logger.warn({ partition }, "PostgreSQL stands before what was read; reading the log again");
+      logger.warn({ partition }, "what comes next is not at hand; reading the log again from what PostgreSQL has");
       onLost();
     },
   };

@@ -20,13 +20,18 @@ export class LogEnds {
    * @throws the database's error
    */
   async areApplied(): Promise<boolean> {
-    const ends = await Promise.all(this.#partitions.map((partition) => this.#reader.end(partition))).catch(() => null);
+    const ends = await this.ends();
     if (ends === null) return false;
     const positions = new Map<number, number>();
     for (const { partition, position } of await readPositions(this.#pool, this.#partitions)) {
       positions.set(partition, position);
     }
     return ends.every((end, partition) => (positions.get(partition) ?? 0) >= end);
+  }
+
+  /** Offset that the next message of each partition will get, now; null where the log can't be asked. */
+  ends(): Promise<readonly number[] | null> {
+    return Promise.all(this.#partitions.map((partition) => this.#reader.end(partition))).catch(() => null);
   }
 
   /** Whether the log answers. */

@@ -1,13 +1,5 @@
 import { countOutstanding, readBatchTotals } from "@coupon/database";
-import {
-  type BatchDefinition,
-  DAY_MS,
-  dayAt,
-  formatInstant,
-  greatestDiscount,
-  startOfDayMs,
-  type Validity,
-} from "@coupon/domain";
+import { type BatchDefinition, firstLiveIssueMs, formatInstant, greatestDiscount } from "@coupon/domain";
 import type { LedgerResources } from "../resources.ts";
 import { found, type Outcome, refused } from "./outcome.ts";
 
@@ -42,13 +34,5 @@ async function outstandingOf(
   if (revoked) return 0;
   const { validity } = template;
   if ("from" in validity) return nowMs < Date.parse(validity.until) ? fromTotals() : 0;
-  return countOutstanding(pool, batchNumber, oldestLiveMs(validity, template.timeZone, nowMs));
-}
-
-/** Of relative validity: the first instant at which a coupon was issued that is not over now. */
-function oldestLiveMs(validity: Extract<Validity, { days: number }>, timeZone: string, nowMs: number): number {
-  const days = (validity.delayDays ?? 0) + validity.days;
-  if (validity.mode === "calendar") return startOfDayMs(timeZone, dayAt(timeZone, nowMs) - days + 1);
-  // Validity counts from the whole second of the issue.
-  return (Math.floor((nowMs - days * DAY_MS) / 1_000) + 1) * 1_000;
+  return countOutstanding(pool, batchNumber, firstLiveIssueMs(template, nowMs));
 }

@@ -1,5 +1,6 @@
 import type { Pool } from "@coupon/database";
 import { expect } from "vitest";
+import { expectMoney } from "./money.ts";
 import type { ShardStory } from "./shard-story.ts";
 
 const stateNames = ["untouched", "effective", "locked", "redeemed", "deactivated"] as const;
@@ -52,10 +53,11 @@ function booksOf(story: ShardStory): object {
   };
 }
 
-/** The tables hold exactly what the stories tell: nothing lost, nothing twice. */
+/** The tables hold exactly what the stories tell, nothing lost, nothing twice, and money agrees with them. */
 export async function expectBooks(pool: Pool, stories: ShardStory[]): Promise<void> {
   for (const story of stories) {
     const name = `shard ${story.batch}.${story.shard}`;
     expect(await readBooks(pool, story.batch, story.shard), name).toEqual(booksOf(story));
   }
+  await expectMoney(pool);
 }

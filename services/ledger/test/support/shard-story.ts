@@ -16,6 +16,8 @@ export interface StoryCoupon {
   issuedAtMs: number;
   state: "untouched" | "effective" | "locked" | "redeemed" | "deactivated";
   order: string | null;
+  /** What is left of the discount of its last redemption. */
+  left: number;
 }
 
 type Body = Entry extends infer Each
@@ -89,7 +91,7 @@ export class ShardStory {
   issue(userIds: string[], callerId = ORDER_CALLER): StoryEntry {
     const items = userIds.map((userId) => {
       const serial = this.coupons.length;
-      this.coupons.push({ serial, userId, issuedAtMs: this.#at, state: "untouched", order: null });
+      this.coupons.push({ serial, userId, issuedAtMs: this.#at, state: "untouched", order: null, left: 0 });
       return [serial, userId, callerId, serial.toString(16).padStart(16, "0"), "c"] as const;
     });
     const day = Math.floor(this.#at / 86_400_000) * 86_400_000;
@@ -107,7 +109,7 @@ export class ShardStory {
 
   redeem(serial: number, orderId: string, discount = discountOf(500), callerId = ORDER_CALLER): StoryEntry {
     const coupon = this.#coupon(serial);
-    Object.assign(coupon, { state: "redeemed", order: orderId });
+    Object.assign(coupon, { state: "redeemed", order: orderId, left: discount.discount });
     this.books.redemptions += 1;
     this.books.discounted += discount.discount;
     const item = { serial, userId: coupon.userId, callerId, orderId, payload: "", discount };
@@ -126,6 +128,7 @@ export class ShardStory {
   reverse(serial: number, orderId: string, amount: number, remaining: number, restored: boolean): StoryEntry {
     const coupon = this.#coupon(serial);
     if (restored) coupon.state = "effective";
+    coupon.left = remaining;
     this.books.reversals += 1;
     this.books.reversed += amount;
     const reversalId = `rev_${this.batch}_${this.shard}_${this.number + 1}`;
@@ -170,7 +173,7 @@ export class ShardStory {
       return this.issue(Array.from({ length: 1 + random.below(20) }, () => `user-${random.below(50)}`));
     }
     const serial = random.below(issued);
-    const { state, order } = this.#coupon(serial);
+    const { state, order, left } = this.#coupon(serial);
     const orderId = `order-${this.batch}-${this.shard}-${this.#orders++}`;
     if (random.chance(0.05))
       return random.chance(0.5) ? this.debit(1 + random.below(9)) : this.credit(1 + random.below(9));
@@ -180,12 +183,14 @@ export class ShardStory {
       if (random.chance(0.1)) return this.deactivate(serial);
       return random.chance(0.6) ? this.redeem(serial, order ?? orderId) : this.release(serial, order ?? orderId);
     }
-    if (state === "redeemed") {
-      const whole = random.chance(0.5);
-      return this.reverse(serial, order ?? orderId, whole ? 500 : 100, whole ? 0 : 400, whole && random.chance(0.5));
+    if (state === "redeemed" && left > 0) {
+      const whole = left <= 100 || random.chance(0.5);
+      const amount = whole ? left : 1 + random.below(100);
+      return this.reverse(serial, order ?? orderId, amount, left - amount, whole && random.chance(0.5));
     }
-    if (state === "deactivated") return this.issue([`user-${random.below(50)}`]);
-    return random.chance(0.5) ? this.lock(serial, orderId) : this.redeem(serial, orderId);
+    if (state === "deactivated" || state === "redeemed") return this.issue([`user-${random.below(50)}`]);
+    if (random.chance(0.5)) return this.lock(serial, orderId);
+    return this.redeem(serial, orderId, discountOf(1 + random.below(500)));
   }
 
   #coupon(serial: number): StoryCoupon {

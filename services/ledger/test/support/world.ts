@@ -11,7 +11,7 @@ import {
   type TablePublisher,
 } from "@coupon/events";
 import { createTestLog, type TestLog } from "@coupon/events/testing";
-import { eventually } from "@coupon/testkit";
+import { createIssuer, eventually, type Issuer } from "@coupon/testkit";
 import { type RunningLedger, startLedger } from "../../src/compose.ts";
 import { readConfig } from "../../src/config.ts";
 import type { StoryEntry } from "./shard-story.ts";
@@ -59,6 +59,7 @@ export class World {
   readonly database: TestDatabase;
   readonly log: TestLog;
   readonly pool: Pool;
+  readonly issuer: Issuer;
   readonly codec = createCouponIdCodec(parseCouponKeys(COUPON_KEYS));
   readonly #appender: EntryAppender;
   readonly #publisher: TablePublisher;
@@ -66,7 +67,8 @@ export class World {
   readonly #ends = new Map<number, number>();
   readonly #ledgers: RunningLedger[] = [];
 
-  private constructor(database: TestDatabase, log: TestLog) {
+  private constructor(database: TestDatabase, log: TestLog, issuer: Issuer) {
+    this.issuer = issuer;
     this.database = database;
     this.log = log;
     this.pool = createPool({
@@ -80,8 +82,12 @@ export class World {
   }
 
   static async create(options: Partial<LogConfig> = {}): Promise<World> {
-    const [database, log] = await Promise.all([createTestDatabase(), createTestLog({ partitions: 3, ...options })]);
-    return new World(database, log);
+    const [database, log, issuer] = await Promise.all([
+      createTestDatabase(),
+      createTestLog({ partitions: 3, ...options }),
+      createIssuer(),
+    ]);
+    return new World(database, log, issuer);
   }
 
   /** Settings of a ledger over this world. */
@@ -97,15 +103,22 @@ export class World {
       PARTITIONS: String(partitions),
       INTERNAL_TOKEN,
       COUPON_KEYS,
+      ...this.issuer.env,
       ...overrides,
     };
   }
 
-  /** Starts a ledger in this process; it is closed with the world. */
-  async start(overrides: Record<string, string> = {}): Promise<RunningLedger> {
-    const ledger = await startLedger(readConfig(this.env(overrides)));
+  /** Starts a ledger in this process, with a clock of its own where given; it is closed with the world. */
+  async start(overrides: Record<string, string> = {}, now?: () => number): Promise<RunningLedger> {
+    const ledger = await startLedger(readConfig(this.env(overrides)), now);
     this.#ledgers.push(ledger);
     return ledger;
+  }
+
+  /** Ends a ledger before the world does. */
+  async stop(ledger: RunningLedger): Promise<void> {
+    this.#ledgers.splice(this.#ledgers.indexOf(ledger), 1);
+    await ledger.close();
   }
 
   async publish(...definitions: BatchDefinition[]): Promise<void> {
@@ -168,6 +181,12 @@ export class World {
     return { status: response.status, text, body: json ? JSON.parse(text) : null, headers: response.headers };
   }
 
+  /** Asks the operators' API with the token of somebody who has these roles; of nobody where null. */
+  async ops(path: string, roles: string[] | null = ["finance"], ledger = this.#ledgers[0]): Promise<Answer> {
+    const authorization = roles === null ? "" : `Bearer ${await this.issuer.token("fay", roles)}`;
+    return this.get(`/ops/v1${path}`, { authorization }, ledger);
+  }
+
   async close(): Promise<void> {
     for (const ledger of this.#ledgers) await ledger.close();
     await this.#appender.close();
@@ -175,5 +194,6 @@ export class World {
     await this.pool.end();
     await this.database.drop();
     await this.log.remove();
+    await this.issuer.close();
   }
 }

@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
-export const ISSUER = "https://issuer.test";
-export const AUDIENCE = "coupon-platform";
+const ISSUER = "https://issuer.test";
+const AUDIENCE = "coupon-platform";
 
 /** An OIDC issuer of a test's own: a key set in a file, and tokens. */
 export interface Issuer {
-  jwks: string;
+  /** Settings of a service that accepts its tokens. */
+  env: { OIDC_ISSUER: string; OIDC_AUDIENCE: string; OIDC_JWKS: string };
   token(subject: string, roles: string[]): Promise<string>;
   close(): Promise<void>;
 }
@@ -19,7 +20,7 @@ export async function createIssuer(): Promise<Issuer> {
   const jwks = join(directory, "jwks.json");
   await writeFile(jwks, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), alg: "ES256", kid: "1" }] }));
   return {
-    jwks,
+    env: { OIDC_ISSUER: ISSUER, OIDC_AUDIENCE: AUDIENCE, OIDC_JWKS: jwks },
     token: (subject, roles) =>
       new SignJWT({ roles })
         .setProtectedHeader({ alg: "ES256", kid: "1" })
