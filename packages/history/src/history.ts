@@ -60,8 +60,8 @@ export interface Answer {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: the body of an answer, of every shape
   body: any;
-  /** `Log-Position`, read; null where there is none. */
-  position: { partition: number; offset: number } | null;
+  /** `Log-Position`, read; empty where there is none. */
+  positions: readonly Position[];
   /** Whether it was marked as `Idempotent-Replayed`. */
   replayed?: boolean;
 }
@@ -135,7 +135,7 @@ export type BrokenPromise =
   | "stock_moved"
   | "log_broken"
   | "ledger_differs"
-  | "stale_read";
+  | "stale";
 
 /** A promise that does not hold, and what shows it. */
 export interface Finding {
