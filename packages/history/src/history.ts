@@ -1,5 +1,5 @@
 import type { BatchDefinition, EntryKind, Marker, Order } from "@coupon/domain";
-import type { LedgerRows } from "./ledger-rows.ts";
+import type { LedgerRows } from "./ledger/ledger-rows.ts";
 
 /**
  * A history: what callers asked and were told, what the log holds and what PostgreSQL holds, of one
@@ -118,7 +118,7 @@ export interface LogEntry {
 }
 
 /** Names of the promises, as `docs/history-checker.md` explains them. */
-export type BrokenPromise =
+export type PromiseName =
   | "oversell"
   | "undersell"
   | "one_outcome"
@@ -139,7 +139,7 @@ export type BrokenPromise =
 
 /** A promise that does not hold, and what shows it. */
 export interface Finding {
-  promise: BrokenPromise;
+  promise: PromiseName;
   detail: string;
   /** Ids of operations, at most a few. */
   operations: number[];
