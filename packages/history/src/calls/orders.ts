@@ -165,7 +165,7 @@ export class Orders {
 
   /** A release leaves no entry where the order had released or redeemed the coupon before, or where it is dead. */
   #releaseBehind({ operation, coupon, order }: Joined): Fact | null {
-    const fact = factsOf(coupon, "release", order).at(-1);
+    const [fact] = factsOf(coupon, "release", order);
     if (fact !== undefined) return fact;
     const facts = coupon.story?.facts ?? [];
     const needless = facts.some(({ kind, order: by }) => kind === "deactivate" || (kind === "redeem" && by === order));
