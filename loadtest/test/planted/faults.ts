@@ -35,7 +35,9 @@ export async function restoreShards(world: World, snapshot: Snapshot): Promise<v
   const all = world.parts.redis.multi();
   for (const key of await shardKeys(world)) all.del(key);
   for (const [key, { value, ttlMs }] of snapshot) all.restore(key, ttlMs, value);
-  await all.exec();
+  const results = await all.exec();
+  const failed = results?.find(([error]) => error !== null)?.[0];
+  if (failed !== undefined) throw failed;
 }
 
 export function wipeShards(world: World): Promise<void> {
@@ -47,8 +49,9 @@ export async function forgeEntry(world: World, batch: number): Promise<void> {
   const partition = partitionOf(batch, 0, world.log.partitions);
   const log = await readWholeLog(world.log, `${world.prefix}.forger`);
   const last = log.findLast((message) => message.batch === batch && message.epoch !== null);
-  const marker = log.findLast((message) => message.partition === partition && message.marker !== null);
-  if (last === undefined || marker === undefined) throw new Error("there is nothing to follow");
+  const markers = log.filter((message) => message.partition === partition && message.marker !== null);
+  const epoch = markers.at(-2)?.offset;
+  if (last === undefined || epoch === undefined) throw new Error("there is nothing to follow");
   const { at } = JSON.parse(last.text) as Entry;
   const issued = log.flatMap((message) =>
     message.batch === batch && message.kind === "issue" ? (JSON.parse(message.text) as { items: unknown[] }).items : [],
@@ -59,5 +62,5 @@ export async function forgeEntry(world: World, batch: number): Promise<void> {
     ...{ kind: "issue", day: 0, items: [[issued.length, "ghost", "shop", "0123456789abcdef", "c"]] },
   });
   const entries = [{ batch, shard: 0, number, kind: "issue" as const, text }];
-  await world.parts.appender.append([{ partition, epoch: marker.offset - 1, entries }], 5_000);
+  await world.parts.appender.append([{ partition, epoch, entries }], 5_000);
 }

@@ -42,6 +42,7 @@ export class World {
   readonly #closers: (() => Promise<unknown>)[] = [];
   readonly #env: Record<string, string> = {};
   #made: Parts | null = null;
+  #ledger: ServiceProcess | null = null;
   #publisher: ReturnType<typeof createTablePublisher> | null = null;
 
   constructor(bug: Mutation | null) {
@@ -53,6 +54,11 @@ export class World {
   get parts(): Parts {
     if (this.#made === null) throw new Error("the world has not been started");
     return this.#made;
+  }
+
+  get ledger(): ServiceProcess {
+    if (this.#ledger === null) throw new Error("the world has not been started");
+    return this.#ledger;
   }
 
   async start(): Promise<void> {
@@ -81,7 +87,8 @@ export class World {
     const { callerId, keyId, secret } = this.shop;
     const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
     await publisher.publishCaller({ callerId, version: 1, name: callerId, status: "live", keys });
-    await Promise.all([this.#startIssuing(database.databaseUrl), this.startLedger("ledger")]);
+    const [ledger] = await Promise.all([this.#process("ledger", {}), this.#startIssuing(database.databaseUrl)]);
+    this.#ledger = ledger;
   }
 
   async #startIssuing(databaseUrl: string): Promise<void> {
@@ -101,10 +108,6 @@ export class World {
     const recorder = new HistoryRecorder(issuing.url);
     this.#closers.push(() => recorder.close());
     this.#made = { pool, redis, appender, recorder };
-  }
-
-  async startLedger(group: string): Promise<void> {
-    await this.#process("ledger", { GROUP: group });
   }
 
   async #process(service: "issuing" | "ledger", env: Record<string, string>): Promise<ServiceProcess> {
