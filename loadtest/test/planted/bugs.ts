@@ -270,6 +270,17 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ["oversell"],
   },
   {
+    id: "credit-before-debit",
+    what: "stock is credited before the debit that it rests on is durable",
+    file: `${owner}/shard.ts`,
+    find: "if (number <= this.durable) this.#answer(waiting, partition);",
+    replace:
+      'if (number <= this.durable || answers.some(({ outcome }) => "transfer" in outcome)) this.#answer(waiting, partition);',
+    in: "issuing",
+    phases: ["lostDebit"],
+    found: ["stock_moved", "oversell"],
+  },
+  {
     id: "exhausted-too-early",
     what: "an empty shard says that the batch is sold out",
     file: `${owner}/stock-transfers.ts`,

@@ -5,12 +5,12 @@ import type { World } from "./world.ts";
 
 export type Snapshot = Map<string, { value: Buffer; ttlMs: number }>;
 
-/** Everything that Redis has of this world's shards. Leases stay out of it: they are for liveness alone. */
-async function shardKeys({ parts: { redis }, prefix }: World): Promise<string[]> {
+/** Everything that Redis has of this world's shards, or of those whose hash tag begins so. Leases stay out of it: they are for liveness alone. */
+async function shardKeys({ parts: { redis }, prefix }: World, tag: string): Promise<string[]> {
   const keys: string[] = [];
   let cursor = "0";
   do {
-    const [next, found] = (await redis.call("SCAN", cursor, "MATCH", `${prefix}{*`, "COUNT", 1_000)) as [
+    const [next, found] = (await redis.call("SCAN", cursor, "MATCH", `${prefix}${tag}*`, "COUNT", 1_000)) as [
       string,
       string[],
     ];
@@ -20,10 +20,10 @@ async function shardKeys({ parts: { redis }, prefix }: World): Promise<string[]>
   return keys;
 }
 
-export async function snapshotShards(world: World): Promise<Snapshot> {
+export async function snapshotShards(world: World, tag = "{"): Promise<Snapshot> {
   const { redis } = world.parts;
   const snapshot: Snapshot = new Map();
-  for (const key of await shardKeys(world)) {
+  for (const key of await shardKeys(world, tag)) {
     const [value, ttlMs] = await Promise.all([redis.dumpBuffer(key), redis.pttl(key)]);
     if (value !== null) snapshot.set(key, { value, ttlMs: Math.max(0, ttlMs) });
   }
@@ -31,9 +31,9 @@ export async function snapshotShards(world: World): Promise<Snapshot> {
 }
 
 /** Puts all of them back at one stroke, and removes what has come since. */
-export async function restoreShards(world: World, snapshot: Snapshot): Promise<void> {
+export async function restoreShards(world: World, snapshot: Snapshot, tag = "{"): Promise<void> {
   const all = world.parts.redis.multi();
-  for (const key of await shardKeys(world)) all.del(key);
+  for (const key of await shardKeys(world, tag)) all.del(key);
   for (const [key, { value, ttlMs }] of snapshot) all.restore(key, ttlMs, value);
   const results = await all.exec();
   const failed = results?.find(([error]) => error !== null)?.[0];

@@ -4,7 +4,7 @@ import { forgeEntry, restoreShards, snapshotShards, wipeShards } from "./faults.
 import type { World } from "./world.ts";
 
 /** What a run does, one after the other; each brings its own batches. */
-export const phases = { calm, rollback, wipe, fence, zombie, drain };
+export const phases = { calm, rollback, wipe, fence, zombie, drain, lostDebit };
 export type PhaseName = keyof typeof phases;
 
 const order: Order = line(2, 900);
@@ -147,9 +147,9 @@ async function askAgain(world: World, batchId: string, name: string): Promise<vo
 }
 
 /** Another process takes the partition over in the log, unseen. */
-async function rival(world: World, batchNumber: number): Promise<void> {
+async function rival(world: World, batchNumber: number, shard = 0): Promise<void> {
   const marker = { v: 1, kind: "marker", owner: "rival", at: Date.now() } as const;
-  await world.parts.appender.appendMarker(partitionOf(batchNumber, 0, world.log.partitions), marker, 5_000);
+  await world.parts.appender.appendMarker(partitionOf(batchNumber, shard, world.log.partitions), marker, 5_000);
 }
 
 /** Claims go on while a rival takes over. */
@@ -184,4 +184,25 @@ async function drain(world: World): Promise<void> {
       await Promise.all(crowd.slice(from, from + 6).map((user) => world.claim(batchId, user)));
     }
   }
+}
+
+/** An empty shard draws on another whose partition a rival has taken over and whose Redis keeps falling back. */
+async function lostDebit(world: World): Promise<void> {
+  const shards = 2;
+  const { batchId, batchNumber } = await world.publish(16, { shards, stock: { total: 20, perUser: 1 } });
+  const users = Array.from({ length: 120 }, (_, user) => `debit-${user}`);
+  const byShard = Map.groupBy(users, (user) => shardOf(world.hashKey, batchNumber, user, shards));
+  const claimAll = (shard: number, from: number, to: number) =>
+    Promise.all((byShard.get(shard) ?? []).slice(from, to).map((user) => world.claim(batchId, user)));
+  await claimAll(1, 0, 1);
+  await claimAll(0, 0, 10);
+  const before = await snapshotShards(world, `{${batchNumber}.1}`);
+  await rival(world, batchNumber, 1);
+  const until = performance.now() + 400;
+  const fallingBack = async () => {
+    while (performance.now() < until) await restoreShards(world, before, `{${batchNumber}.1}`);
+  };
+  await Promise.all([fallingBack(), claimAll(0, 10, 14)]);
+  await claimAll(0, 14, 24);
+  await claimAll(1, 0, 12);
 }
