@@ -4,6 +4,7 @@ import { checkHistory, type Finding } from "@coupon/history";
 import { REPOSITORY } from "@coupon/testkit";
 import { describe, expect, test } from "vitest";
 import { type PlantedBug, plantedBugs } from "./bugs.ts";
+import { bugsTable } from "./bugs-table.ts";
 import { type PhaseName, phases } from "./phases.ts";
 import { World } from "./world.ts";
 
@@ -28,6 +29,10 @@ test.each(plantedBugs)("the text that $id mutates occurs exactly once", ({ file,
 test("there are at least 20, each with an id of its own", () => {
   expect(plantedBugs.length).toBeGreaterThanOrEqual(20);
   expect(new Set(plantedBugs.map(({ id }) => id)).size).toBe(plantedBugs.length);
+});
+
+test("the page lists them as they are", () => {
+  expect(readFileSync(join(REPOSITORY, "docs/history-checker.md"), "utf8")).toContain(bugsTable());
 });
 
 describe.concurrent("without a bug nothing is found", () => {
