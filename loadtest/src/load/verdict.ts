@@ -41,7 +41,12 @@ export interface Verdict {
 
 const maxFindings = 20;
 
-/** Compares what a load run was told with what PostgreSQL has. Both must be complete. */
+/**
+ * Compares what a load run was told with what PostgreSQL has. Both must be complete.
+ *
+ * This is not the history checker (`@coupon/history`): k6 logs one short line a request, without bodies, positions
+ * and times, and the stack that it loads has a log and batches from before. What can be decided by that is decided here.
+ */
 export function judge(
   requests: readonly LoggedRequest[],
   issued: readonly IssuedRow[],

@@ -1,0 +1,1 @@
+export { type CleanHistoryOptions, cleanHistory } from "./clean-history.ts";

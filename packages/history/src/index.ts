@@ -1,0 +1,3 @@
+export { checkHistory } from "./check-history.ts";
+export type * from "./history.ts";
+export type * from "./ledger/ledger-rows.ts";
