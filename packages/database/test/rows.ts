@@ -48,6 +48,7 @@ export const factsOf = (overrides: Partial<FactRows> = {}): FactRows => ({
   deactivations: [],
   rules: [],
   transfers: [],
+  corrections: [],
   ...overrides,
 });
 

@@ -31,6 +31,7 @@ export class LedgerRows {
   #deactivations: FactRows["deactivations"] = [];
   #rules: FactRows["rules"] = [];
   #transfers: FactRows["transfers"] = [];
+  #corrections: FactRows["corrections"] = [];
   #facts = 0;
   #entries = 0;
 
@@ -59,6 +60,7 @@ export class LedgerRows {
     this.#deactivations = [];
     this.#rules = [];
     this.#transfers = [];
+    this.#corrections = [];
     this.#facts = 0;
     this.#entries = 0;
   }
@@ -83,6 +85,7 @@ export class LedgerRows {
         deactivations: this.#deactivations,
         rules: this.#rules,
         transfers: this.#transfers,
+        corrections: this.#corrections,
       },
     };
   }
@@ -128,6 +131,9 @@ export class LedgerRows {
       case "debit":
       case "credit":
         this.#transfer(entry, shard);
+        break;
+      case "correct":
+        this.#correct(entry);
         break;
       default:
         throw unknownKind(entry);
@@ -207,6 +213,11 @@ export class LedgerRows {
     const peer = entry.kind === "debit" ? entry.target : entry.source;
     this.#transfers.push({ batch, shard, number, kind, peer, transfer, amount, atMs: entry.at });
     advance[entry.kind === "debit" ? "debited" : "credited"] += amount;
+    this.#facts += 1;
+  }
+
+  #correct({ batch, shard, number, at, correction }: Of<"correct">): void {
+    this.#corrections.push({ ...correction, batch, shard, number, atMs: at });
     this.#facts += 1;
   }
 
