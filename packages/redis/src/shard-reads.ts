@@ -17,6 +17,8 @@ export interface FullHeader extends ShardHeader {
   debits: { target: number; transfer: number; amount: number }[];
   /** The last transfer from each source. */
   credits: { source: number; transfer: number }[];
+  /** The last correction written here; null since the shard was built anew, which is what it asks for. */
+  correctionId: string | null;
 }
 
 /** Where a reading stands: it is of one moment, after entry `number`. */
@@ -154,10 +156,7 @@ class RedisShardReads implements ShardReads {
     print[1] = mix(tail, low, bucket);
   }
 
-  async #readKeys<Value>(
-    keys: string[],
-    how: Argument[],
-  ): Promise<{ standing: Standing; values: Value[] } | null> {
+  async #readKeys<Value>(keys: string[], how: Argument[]): Promise<{ standing: Standing; values: Value[] } | null> {
     const reply = (await runScriptForBytes(this.#redis, readKeys, keys, how)) as Buffer[] | null;
     if (reply === null) return null;
     const standing = { number: Number(String(reply[0])), nextSerial: Number(String(reply[1])) };
@@ -214,5 +213,12 @@ function fullHeader(fields: Record<string, string>): FullHeader | null {
       debits.push({ target: peer, transfer: transfer ?? 0, amount: amount ?? 0 });
     } else if (/^C\d+$/.test(field)) credits.push({ source: peer, transfer: Number(value) });
   }
-  return { ...header, dayStartMs: Number(fields.y), dayFirst: Number(fields.f), debits, credits };
+  return {
+    ...header,
+    dayStartMs: Number(fields.y),
+    dayFirst: Number(fields.f),
+    debits,
+    credits,
+    correctionId: fields.k ?? null,
+  };
 }

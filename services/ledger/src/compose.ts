@@ -25,6 +25,8 @@ import { Applier } from "./applying/applier.ts";
 import { LogFeed, observe } from "./applying/log-feed.ts";
 import type { LedgerConfig } from "./config.ts";
 import { createLedgerMetrics } from "./metrics.ts";
+import { Tallies } from "./reconciling/proof/tallies.ts";
+import { createReconciling } from "./reconciling/reconciling.ts";
 import { Batches } from "./stores/batches.ts";
 import { followBatches } from "./stores/follow-batches.ts";
 import { LogEnds } from "./stores/log-ends.ts";
@@ -83,6 +85,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   });
   let feed: LogFeed;
   const ledgerMetrics = createLedgerMetrics(metrics.registry, () => feed.partitions(Date.now()));
+  const tallies = new Tallies();
   const applier = new Applier({
     pool: writes,
     transactionsMax: config.TRANSACTIONS_MAX,
@@ -90,6 +93,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     bytesMax: TRANSACTION_BYTES_MAX,
     gatherMs: config.GATHER_MS,
     restMs: config.REST_MS,
+    onEntry: (partition, entry, hash) => tallies.applied(partition, entry, hash),
     observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
   });
   feed = new LogFeed({ config: log, groupId: `${config.TOPIC_PREFIX}${config.GROUP}`, applier, logger });
@@ -99,6 +103,12 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
     await applier.stop();
   });
   applier.start();
+  const reconciling = await createReconciling({
+    ...{ config, log, logger, registry: metrics.registry, codec, batches, tallies },
+    openPool: (connectionsMax) => ledgerPool(config, connectionsMax, 30_000),
+    partitions: () => feed.partitions(Date.now()).flatMap((each) => (each.halted ? [] : [each.partition])),
+  });
+  closers.push(() => reconciling.stop());
 
   const app = buildApp(
     {
@@ -113,6 +123,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
       readAfterMs: config.READ_AFTER_MS,
       now: () => Date.now(),
     },
+    reconciling,
     {
       logger,
       metrics,
@@ -125,6 +136,7 @@ async function start(config: LedgerConfig, closers: (() => Promise<unknown>)[]):
   const address = await listen(app, { host: config.HOST, port: config.PORT });
   // After a crash the group waits for the member that is gone (8 s); reads are answered meanwhile.
   await feed.start();
+  reconciling.start();
   return {
     address,
     async close() {

@@ -112,7 +112,7 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
     };
   });
   return [
-    spec("ledger", ledger, {}),
+    spec("ledger", ledger, { ISSUING_INTERNAL_URL: firstInternal.url }),
     ...issuing,
     spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url, LEDGER_URL: ledger.url }),
   ];

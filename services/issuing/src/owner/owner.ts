@@ -252,7 +252,8 @@ export class Owner implements OwnerContext {
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
-    if (pendings[0]?.operation.op === "correct") this.#carryOut(turn, pendings[0].operation.request.stores, result.number);
+    if (pendings[0]?.operation.op === "correct")
+      this.#carryOut(turn, pendings[0].operation.request.stores, result.number);
     if (again.length > 0) this.requeue(turn, again);
     if (cold.length > 0) this.#cold.load(turn, cold);
     if (outOfStock.length > 0) this.#transfers.refill(turn, outOfStock);

@@ -8,6 +8,7 @@ import {
   readPartition,
   writeEntries,
 } from "@coupon/database";
+import type { Entry } from "@coupon/domain";
 import type { LogMessage } from "@coupon/events";
 import { EntryUnfit, type HaltReason, Lane, type Stretch } from "./lane.ts";
 import { LedgerRows } from "./ledger-rows.ts";
@@ -28,6 +29,8 @@ export interface ApplierOptions {
   /** How long a caught-up log is left alone between two fetches, for the same reason. */
   restMs: number;
   observer: ApplierObserver;
+  /** Is told every entry that counts, before it is committed. */
+  onEntry?: (partition: number, entry: Entry, hash: string) => void;
 }
 
 /** What becomes of the work, for metrics, logs and reads that wait. */
@@ -100,7 +103,7 @@ export class Applier {
   async positionOf(partition: number): Promise<number> {
     let lane = this.#lanes.get(partition);
     if (lane === undefined) {
-      lane = new Lane(partition);
+      lane = new Lane(partition, this.#options.onEntry);
       this.#lanes.set(partition, lane);
     }
     lane.ready = false;

@@ -74,8 +74,12 @@ export class Lane {
   #queuedBytes = 0;
   #underWay: Stretch[] = [];
 
-  constructor(partition: number) {
+  readonly #onEntry: (partition: number, entry: Entry, hash: string) => void;
+
+  /** @param onEntry is told every entry that counts, when it is taken; again, where the lane has gone back */
+  constructor(partition: number, onEntry: (partition: number, entry: Entry, hash: string) => void = () => {}) {
     this.partition = partition;
+    this.#onEntry = onEntry;
   }
 
   get queuedBytes(): number {
@@ -206,6 +210,7 @@ export class Lane {
       const digest = hash("sha1", message.text, "hex");
       rows.add(this.partition, entry, digest);
       this.#hashes.set(key, digest);
+      this.#onEntry(this.partition, entry, digest);
       return entry.at;
     } catch (error) {
       this.singleUntil = message.offset + 1;

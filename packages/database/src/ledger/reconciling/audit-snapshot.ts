@@ -85,7 +85,7 @@ async function streamCoupons(
   await copyLines(connection, `SELECT ${columns} FROM ledger.coupon WHERE ${within(range)}`, (line) => {
     const first = line.indexOf("\t");
     const second = line.indexOf("\t", first + 1);
-    onCoupon(Number(line.slice(0, first)), Number(line.slice(first + 1, second)), unescape(line.slice(second + 1)));
+    onCoupon(Number(line.slice(0, first)), Number(line.slice(first + 1, second)), unescaped(line.slice(second + 1)));
   });
 }
 
@@ -96,7 +96,7 @@ function streamFacts(
   onFact: (columns: string[]) => void,
 ): Promise<void> {
   const query = `SELECT ${factColumns[table]} FROM ledger.${table} WHERE ${within(range)}`;
-  return copyLines(connection, query, (line) => onFact(line.split("\t").map(unescape)));
+  return copyLines(connection, query, (line) => onFact(line.split("\t").map(unescaped)));
 }
 
 function within({ batch, shard, from, to }: SerialRange): string {
@@ -121,6 +121,6 @@ async function copyLines(connection: Connection, query: string, onLine: (line: s
 
 const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.includes("\\") ? text.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter) : text;
 }
