@@ -143,7 +143,7 @@ async function start(
   sweeper.start();
   const reconciling = await createReconciling({
     ...{ config, log, logger, registry: metrics.registry, codec, batches, tallies },
-    openPool: (connectionsMax) => ledgerPool(config, connectionsMax, 30_000),
+    openPool: (connectionsMax, statementTimeoutMs) => ledgerPool(config, connectionsMax, statementTimeoutMs),
     partitions: () => feed.partitions(Date.now()).flatMap((each) => (each.halted ? [] : [each.partition])),
   });
   closers.push(() => reconciling.stop());

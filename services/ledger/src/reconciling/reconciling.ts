@@ -18,14 +18,15 @@ import type { Tallies } from "./proof/tallies.ts";
 
 const AWAY_MS = 30_000;
 const CONNECTIONS_MAX = 4;
+const STATEMENT_TIMEOUT_MS = 30_000;
 
 export interface ReconcilingParts {
   config: LedgerConfig;
   log: LogConfig;
   logger: Logger;
   registry: Registry;
-  /** Makes a pool of so many connections. */
-  openPool: (connectionsMax: number) => Pool;
+  /** Makes a pool of so many connections; a statement time-out of 0 is none. */
+  openPool: (connectionsMax: number, statementTimeoutMs: number) => Pool;
   codec: CouponIdCodec;
   batches: Batches;
   tallies: Tallies;
@@ -44,7 +45,9 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
   const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger });
   const hashKey = Buffer.from(config.HASH_KEY, "base64");
   const reads = createShardReads({ redis, prefix: config.KEY_PREFIX, hashKey });
-  const pool = parts.openPool(CONNECTIONS_MAX);
+  const pool = parts.openPool(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
+  // A whole shard streams through one statement: no time-out fits it. The audit ends when the ledger does.
+  const snapshots = parts.openPool(1, 0);
   const store = new Reconciliations(pool);
   const definitionOf = (batch: number) => batches.byNumber(batch);
   const issuing = createIssuingCalls({
@@ -57,7 +60,7 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
     () => store.countOpen(),
   );
   const auditor = new Auditor({
-    ...{ pool, reads, store, codec, definitionOf, metrics, logger },
+    ...{ pool, snapshots, reads, store, codec, definitionOf, metrics, logger },
     partitions: config.PARTITIONS,
     couponsAtOnce: config.AUDIT_COUPONS_AT_ONCE,
     awayMs: AWAY_MS,
@@ -94,6 +97,7 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
       await auditor.stop();
       await issuing.close();
       await pool.end();
+      await snapshots.end();
       await redis.close();
     },
   };

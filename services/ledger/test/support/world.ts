@@ -194,6 +194,27 @@ export class World {
     return this.get(`/ops/v1${path}`, { authorization }, ledger);
   }
 
+  /** Asks the operators' API to do something, as this person with these roles. */
+  async post(
+    path: string,
+    body: object | undefined,
+    subject: string,
+    roles: string[],
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const response = await fetch(`${this.#ledgers[0]?.address}/ops/v1${path}`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${await this.issuer.token(subject, roles)}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, text, body: text === "" ? null : JSON.parse(text), headers: response.headers };
+  }
+
   async close(): Promise<void> {
     for (const ledger of this.#ledgers) await ledger.close();
     await this.#appender.close();

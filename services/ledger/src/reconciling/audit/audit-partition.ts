@@ -11,7 +11,8 @@ import type { Finding } from "./finding.ts";
 import { LogWalk } from "./log-walk.ts";
 
 export interface AuditResources {
-  pool: Pool;
+  /** Connections whose statements have no time-out. */
+  snapshots: Pool;
   reader: LogReader;
   reads: ShardReads;
   /** Coupons compared in one walk over the log: 59 bytes each are held. */
@@ -47,7 +48,7 @@ export async function auditPartition(
   wants: (batch: number, shard: number) => boolean,
   progress: AuditProgress,
 ): Promise<void> {
-  const snapshot = await openAuditSnapshot(resources.pool, partition);
+  const snapshot = await openAuditSnapshot(resources.snapshots, partition);
   try {
     const plan: Planned[] = [];
     for (const books of snapshot.shards) {

@@ -9,6 +9,7 @@ import { type Naming, nameFindings } from "./name-findings.ts";
 
 export interface AuditorOptions extends Omit<AuditResources, "reader"> {
   store: Reconciliations;
+  pool: Naming["pool"];
   codec: Naming["codec"];
   definitionOf: Naming["definitionOf"];
   partitions: number;
