@@ -12,7 +12,14 @@ import {
 import { deleteTopics } from "@coupon/events/testing";
 import type { Answer, BatchVersion, History } from "@coupon/history";
 import { connectRedis, keyHashOf, type RedisConnection } from "@coupon/redis";
-import { eventually, freePorts, type ServiceProcess, startServiceProcess, uniqueName } from "@coupon/testkit";
+import {
+  createIssuer,
+  eventually,
+  freePorts,
+  type ServiceProcess,
+  startServiceProcess,
+  uniqueName,
+} from "@coupon/testkit";
 import { readLedger } from "../../src/history/read-ledger.ts";
 import { readWholeLog } from "../../src/history/read-log.ts";
 import { HistoryRecorder, type RecordedCaller, type Requests, type Sendable } from "../../src/history/recorder.ts";
@@ -63,9 +70,11 @@ export class World {
 
   async start(): Promise<void> {
     const [database] = await Promise.all([createTestDatabase(), ensureTopics(this.log)]);
+    const issuer = await createIssuer();
     this.#closers.push(
       () => database.drop(),
       () => deleteTopics(this.log),
+      () => issuer.close(),
     );
     Object.assign(this.#env, {
       KAFKA_BROKERS: this.log.brokers.join(","),
@@ -75,6 +84,8 @@ export class World {
       PARTITIONS: String(PARTITIONS),
       INTERNAL_TOKEN: "a-token-between-our-own-services",
       LEDGER_URL: "http://127.0.0.1:9",
+      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
+      ...issuer.env,
       COUPON_KEYS: JSON.stringify({ 1: randomBytes(32).toString("base64") }),
       HASH_KEY: this.hashKey.toString("base64"),
       CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),

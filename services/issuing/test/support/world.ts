@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createTestDatabase } from "@coupon/database/testing";
 import type { BatchDefinition, CallerDefinition } from "@coupon/domain";
 import { createTablePublisher, ensureTopics, type LogConfig } from "@coupon/events";
-import { freePorts, uniqueName } from "@coupon/testkit";
+import { createIssuer, freePorts, uniqueName } from "@coupon/testkit";
 import { startIssuing } from "../../src/compose.ts";
 import { readConfig } from "../../src/config.ts";
 import { SignedCaller } from "./signed-caller.ts";
@@ -45,7 +45,11 @@ export class World {
 
   async start(): Promise<void> {
     const database = await createTestDatabase();
-    this.#closers.push(() => database.drop());
+    const issuer = await createIssuer();
+    this.#closers.push(
+      () => database.drop(),
+      () => issuer.close(),
+    );
     await ensureTopics(this.logConfig);
     this.#publisher = createTablePublisher({ config: this.logConfig, source: "/test", secretsKey: this.#secretsKey });
     this.#closers.push(() => this.publisher.close());
@@ -58,6 +62,9 @@ export class World {
       PARTITIONS: String(PARTITIONS),
       INTERNAL_TOKEN,
       LEDGER_URL: "http://127.0.0.1:9",
+      // A ledger that a test starts beside issuing takes what it needs from here, too.
+      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
+      ...issuer.env,
       COUPON_KEYS: JSON.stringify({ 1: randomBytes(32).toString("base64") }),
       HASH_KEY: randomBytes(32).toString("base64"),
       CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),
