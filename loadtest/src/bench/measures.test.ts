@@ -46,5 +46,5 @@ test("the table says MISS, and the JSON is one object with the fields that were 
       { id: "bytes_1m", value: 21.5, unit: "B", floor: 40, aim: 24, samples: [21.5] },
     ],
   });
-  expect(new Set(measureRules.map((it) => it.id)).size).toBe(11);
+  expect(new Set(measureRules.map((it) => it.id)).size).toBe(13);
 });
