@@ -21,7 +21,7 @@ const processes = new Set<ServiceProcess>();
 
 beforeEach(async () => {
   world = await World.create();
-  await world.publish(...[7, 8, 9, 10, 11].map((batch) => batchOf(batch, { funding })));
+  await world.publish(...[7, 8, 9, 10, 11, 12].map((batch) => batchOf(batch, { funding })));
 });
 
 afterEach(async () => {
@@ -36,6 +36,8 @@ async function startProcess(): Promise<ServiceProcess> {
   const { PORT: _, ...env } = world.env({
     LOG_LEVEL: "warn",
     TRANSACTION_ROWS_MAX: "200",
+    // Little rest makes many transactions, and so many cuts to look at.
+    REST_MS_MAX: "20",
     GROUP_SESSION_TIMEOUT_MS: "2500",
   });
   const ledger = await startServiceProcess({ main: MAIN, env });
