@@ -1,6 +1,5 @@
-import { ACTIVE_MS, ISSUING_PROCESSES } from "./draw-schedule.ts";
 import type { Random } from "./random.ts";
-import type { Fault, Target, WireName } from "./schedule.ts";
+import { ACTIVE_MS, type Fault, ISSUING_PROCESSES, type Target, type WireName } from "./schedule.ts";
 
 type Drawn = Fault extends infer One ? (One extends Fault ? Omit<One, "atMs"> : never) : never;
 

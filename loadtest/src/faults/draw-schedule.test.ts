@@ -14,8 +14,26 @@ test("the same seed draws the same schedule, another seed another one", () => {
 test("200 seeds draw every kind of fault and of step", () => {
   const schedules = seeds.map(drawSchedule);
   const kinds = new Set(schedules.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
-  expect([...kinds].sort()).toMatchInlineSnapshot();
-  const steps = new Set(schedules.flatMap(({ clients }) => clients.flatMap(({ steps }) => steps.map(({ ask }) => ask.do))));
+  expect([...kinds].sort()).toMatchInlineSnapshot(`
+    [
+      "broker-restart",
+      "clock-step",
+      "cut",
+      "cut-within",
+      "database-sessions-killed",
+      "delay",
+      "drop-replies",
+      "kill",
+      "redis-cut-short",
+      "redis-wiped",
+      "refuse",
+      "stop",
+      "term",
+    ]
+  `);
+  const steps = new Set(
+    schedules.flatMap(({ clients }) => clients.flatMap(({ steps }) => steps.map(({ ask }) => ask.do))),
+  );
   expect([...steps].sort()).toEqual(["claim", "grant", "lock", "publish", "redeem", "release", "reverse"]);
 });
 

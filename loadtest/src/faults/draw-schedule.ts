@@ -2,12 +2,9 @@ import { createHash } from "node:crypto";
 import { shardOf } from "@coupon/redis";
 import { drawFaults } from "./draw-faults.ts";
 import { Random } from "./random.ts";
-import type { Ask, BatchPlan, ClientPlan, Schedule, Step } from "./schedule.ts";
+import { type Ask, type BatchPlan, type ClientPlan, ISSUING_PROCESSES, type Schedule, type Step } from "./schedule.ts";
 
-/** How long clients are at work, and faults come. */
-export const ACTIVE_MS = 2_500;
-export const ISSUING_PROCESSES = 2;
-export const CROWDED_SHARDS = 4;
+const CROWDED_SHARDS = 4;
 const CLIENTS = 8;
 const STEPS = 70;
 

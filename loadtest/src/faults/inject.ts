@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultProxy } from "@coupon/testkit";
+import { eventually, type FaultProxy } from "@coupon/testkit";
 import type { Platform } from "./platform.ts";
 import type { Fault, Target, WireName } from "./schedule.ts";
 
@@ -15,11 +15,11 @@ export async function inject(platform: Platform, fault: Fault): Promise<void> {
       await sleep(fault.forMs);
       return slotOf(platform, fault.target).signal("SIGCONT");
     case "redis-wiped":
-      return wipe(platform);
+      return whenRedisIsThere(() => wipe(platform));
     case "redis-cut-short":
       return platform.parts.cutRedisShort(fault.keptShare, fault.downMs);
     case "clock-step":
-      return stepClocks(platform, fault.minutes * 60_000);
+      return whenRedisIsThere(() => stepClocks(platform, fault.minutes * 60_000));
     case "database-sessions-killed":
       return killSessions(platform);
     case "broker-restart":
@@ -76,6 +76,11 @@ async function keysLike({ redis }: Platform, pattern: string): Promise<string[]>
     cursor = next;
   } while (cursor !== "0");
   return keys;
+}
+
+/** Another fault may have Redis away for a moment; a step that is done again steps once more, which is as good. */
+async function whenRedisIsThere(work: () => Promise<void>): Promise<void> {
+  await eventually(() => work().then(() => true));
 }
 
 /** Everything at one stroke, the leases and the orders' ties with it. */

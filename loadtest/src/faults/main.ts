@@ -44,7 +44,9 @@ function tell(result: RunResult, tookMs: number): void {
   const { schedule, findings, operations, healedMs } = result;
   const kinds = schedule.faults.map((fault) => `${kindOf(fault)} at ${fault.atMs}`).join(", ");
   const figures = `${operations} operations, healed in ${healedMs} ms, ${(tookMs / 1_000).toFixed(1)} s`;
-  say(`${findings.length === 0 ? "✓" : "✗"} seed ${schedule.seed}: ${figures}; ${kinds}; ledger: ${schedule.secondLedger}`);
+  say(
+    `${findings.length === 0 ? "✓" : "✗"} seed ${schedule.seed}: ${figures}; ${kinds}; ledger: ${schedule.secondLedger}`,
+  );
   if (findings.length === 0) return;
   for (const { promise, detail } of findings.slice(0, 10)) say(`    ${promise}: ${detail}`);
   const folder = join(REPOSITORY, ".local", "faults");

@@ -6,10 +6,9 @@ import { connectRedis, type RedisConnection } from "@coupon/redis";
 import { createFaultProxy, createIssuer, type FaultProxy, freePorts, uniqueName } from "@coupon/testkit";
 import { HistoryRecorder, type RecordedCaller } from "../history/recorder.ts";
 import { BatchBook } from "./batch-book.ts";
-import { ISSUING_PROCESSES } from "./draw-schedule.ts";
 import type { Parts } from "./parts.ts";
 import { ProcessSlot } from "./process-slot.ts";
-import type { Schedule, Target } from "./schedule.ts";
+import { ISSUING_PROCESSES, type Schedule, type Target } from "./schedule.ts";
 
 export const PARTITIONS = 4;
 /** Beyond the deadline that issuing itself holds to. */

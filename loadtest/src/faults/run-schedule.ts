@@ -5,11 +5,10 @@ import { keyHashOf } from "@coupon/redis";
 import { eventually } from "@coupon/testkit";
 import { readLedger } from "../history/read-ledger.ts";
 import { readWholeLog } from "../history/read-log.ts";
-import { ACTIVE_MS, ISSUING_PROCESSES } from "./draw-schedule.ts";
 import { calmWires, inject } from "./inject.ts";
 import type { Parts } from "./parts.ts";
 import { PARTITIONS, type Platform, startPlatform } from "./platform.ts";
-import type { Fault, Schedule } from "./schedule.ts";
+import { ACTIVE_MS, type Fault, ISSUING_PROCESSES, type Schedule } from "./schedule.ts";
 import { runClient, type Wallets } from "./workload.ts";
 
 /** How long the platform has, once the faults are over, to answer every batch and to bring the ledger to the end. */

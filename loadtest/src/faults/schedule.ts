@@ -1,5 +1,9 @@
 import type { BatchDefinition } from "@coupon/domain";
 
+/** How long clients are at work, and faults come. */
+export const ACTIVE_MS = 2_500;
+export const ISSUING_PROCESSES = 2;
+
 /** What happens in one run: all of it follows from the seed. Times count from the start of the workload. */
 export interface Schedule {
   seed: number;

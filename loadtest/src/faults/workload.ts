@@ -60,8 +60,7 @@ function add(wallets: Wallets, batchId: string, userId: string, couponId: string
 /** Null where the user's coupon is not known: then there is nothing to ask. */
 function messageOf(ask: Exclude<Ask, { do: "publish" }>, wallets: Wallets): Message | null {
   const batchId = `batch-${ask.batch}`;
-  if (ask.do === "claim")
-    return { op: "claim", request: { batchId, userId: ask.user, idempotencyKey: ask.key } };
+  if (ask.do === "claim") return { op: "claim", request: { batchId, userId: ask.user, idempotencyKey: ask.key } };
   if (ask.do === "grant") {
     const grants = ask.grants.map(({ user, key }) => ({ userId: user, idempotencyKey: key }));
     return { op: "grant", request: { batchId, grants } };
