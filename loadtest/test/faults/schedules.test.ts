@@ -3,7 +3,7 @@ import { drawSchedule } from "../../src/faults/draw-schedule.ts";
 import { Parts } from "../../src/faults/parts.ts";
 import { runSchedule } from "../../src/faults/run-schedule.ts";
 
-const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 5);
+const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 3);
 const FIRST_SEED = Number(process.env.FAULT_START ?? 1);
 /** A schedule takes about 6 s here; with a broker that is restarted and a shard that waits for it, three times that. */
 const BUDGET_MS = 20_000 + SCHEDULES * 20_000;
