@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { startRedis, uniqueName } from "@coupon/testkit";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectRedis, createLeases, createOrderGuard, type RedisConnection } from "../src/index.ts";
-import { claimOf, lockOf, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
+import { connectRedis, createLeases, createOrderGuard, createShardReads, type RedisConnection } from "../src/index.ts";
+import { claimOf, hashKey, lockOf, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
 /** Commands of scripts that take no key. */
 const KEYLESS = new Set(["TIME"]);
@@ -91,6 +91,13 @@ async function everything(): Promise<void> {
   if (record) await shard.did(shard.calls.warm(shard.at, shard.expect, [{ serial: 0, record: record.record }]));
   await shard.did(shard.calls.debit(shard.at, shard.expect, { target: 1, amount: 1, credited: 0 }));
   await shard.did(shard.calls.credit(shard.at, shard.expect, 2, 1, 1));
+  const about = { reason: "r", proposedBy: "ann", approvedBy: "bob" };
+  const correction = { correctionId: "cor_1", stores: ["redis" as const], serials: [0], ...about };
+  await shard.did(shard.calls.correct(shard.at, shard.expect, correction));
+  const reads = createShardReads({ redis, prefix: shard.prefix, hashKey });
+  await reads.slots(shard.at, 0, 2, () => {});
+  await reads.pages(shard.at, 0, 2);
+  await reads.coupons(shard.at, [0, 1, 2, 3]);
   const [header] = await shard.calls.readHeaders([shard.at]);
   if (header) await shard.calls.open(shard.at, header, 2);
   const other = await ShardUnderTest.open(redis);

@@ -21,7 +21,10 @@ const schema = Type.Object({
     description: "what Redis keys begin with",
   }),
   HASH_KEY: Type.String({ minLength: 40, description: "the key of users' hashes in Redis, in base64" }),
-  ISSUING_INTERNAL_URL: setting.text("the URL of issuing's internal API, which writes corrections"),
+  ISSUING_INTERNAL_URL: setting.text(
+    "the URL of issuing's internal API, which writes corrections",
+    "http://127.0.0.1:8090",
+  ),
   INTERNAL_TIMEOUT_MS: setting.integer("how long issuing is waited for, in milliseconds", {
     minimum: 100,
     maximum: 60_000,

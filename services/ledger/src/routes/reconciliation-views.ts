@@ -9,7 +9,7 @@ import type { ReconciliationDetail, Result } from "../use-cases/reconciling.ts";
 /** Whoever has a role may read. */
 export const readers = requireRole("finance", "operator", "approver", "viewer");
 export const proposers = requireRole("finance", "operator");
-export const approvers = requireRole("finance", "approver");
+export const approvers = requireRole("approver");
 
 export const idParams = Type.Object({ id: Type.String({ pattern: "^[\\w-]{1,64}$" }) });
 export const correctionParams = Type.Object({
