@@ -70,6 +70,14 @@ export const measureRules = [
     aim: 2,
     better: "less",
   },
+  {
+    id: "overload",
+    title: "goodput at 5 times the peak's arrivals ÷ at the peak",
+    unit: "ratio",
+    floor: 0.9,
+    aim: 0.95,
+    better: "more",
+  },
 ] as const satisfies readonly MeasureRule[];
 
 export type MeasureId = (typeof measureRules)[number]["id"];
