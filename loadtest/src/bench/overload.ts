@@ -4,7 +4,7 @@ import { writeFeed } from "../generator/feed.ts";
 import { Generator } from "../generator/generator.ts";
 import type { Job, Sample } from "../generator/run.ts";
 import { makeBatch, productId } from "./batches.ts";
-import { type BenchContext, connections, durationMs, untilQuiet, warmUpMs } from "./context.ts";
+import { type BenchContext, connections, durationMs, warmUpMs } from "./context.ts";
 import { grantCoupons } from "./grant-coupons.ts";
 import { holdCpu } from "./hold-cpu.ts";
 import { claimRequests, redeemRequests } from "./loads.ts";
@@ -17,6 +17,8 @@ const calmShare = 0.7;
 const overloadConnections = 1_024;
 /** Redemptions during the overload, from another pool of connections, as a checkout has. */
 const redeemPerSecond = 50;
+/** From before a load's feed is made until its end. */
+const checkoutMs = 10_000;
 const warmUpRounds = 2;
 
 interface Round {
@@ -62,40 +64,43 @@ export async function measureOverload(context: BenchContext): Promise<Measure> {
   }
 }
 
-async function measureRound(
-  context: BenchContext,
-  target: Target,
-  checkout: Generator,
-  round: number,
-): Promise<Round> {
+async function measureRound(context: BenchContext, target: Target, checkout: Generator, round: number): Promise<Round> {
   const run = `${Date.now().toString(36)}-${round}`;
-  const coupons = await grantCoupons(
-    context,
-    target.redeemable,
-    run,
-    Math.ceil((redeemPerSecond * (warmUpMs + durationMs) * 2) / 1_000),
-  );
+  const redeemed = await startCheckout(context, target, checkout, `${run}-p`);
   const peak = await load(context, target, { run: `${run}-p`, connections, requests: 150_000 });
+  await redeemed();
   const perSecond = goodput(peak);
   const requests = Math.ceil((perSecond * (warmUpMs + durationMs) * 2) / 1_000);
   const open = { connections: overloadConnections, requests };
+  const calmRedeemed = await startCheckout(context, target, checkout, `${run}-c`);
   const calm = await load(context, target, { ...open, run: `${run}-c`, arrivalsPerSecond: perSecond * calmShare });
+  await calmRedeemed();
   const before = residentMiB(target.pids);
-  const redeemFeed = join(context.folder, "checkout");
-  writeFeed(redeemFeed, target.host, redeemRequests(context.caller, productId, run, coupons));
-  await untilQuiet(context);
-  const redeeming = checkout.run({
-    ...jobOf(target, redeemFeed),
-    connections: 32,
-    arrivalsPerSecond: redeemPerSecond,
-    latencyOfStatus: 200,
-  });
   const arrivalsPerSecond = perSecond * overloadFactor;
-  const [overload, redeem] = await Promise.all([
-    load(context, target, { ...open, requests: requests * 2, run: `${run}-o`, arrivalsPerSecond }),
-    redeeming,
-  ]);
+  const overloadRedeemed = await startCheckout(context, target, checkout, `${run}-o`);
+  const overload = await load(context, target, { ...open, requests: requests * 2, run: `${run}-o`, arrivalsPerSecond });
+  const redeem = await overloadRedeemed();
   return { peak, calm, overload, redeem, residentMiB: [before, residentMiB(target.pids)] };
+}
+
+/**
+ * The same redemptions a second run beside each of the loads, so that the goodput of claims is compared at one price of
+ * checkout. They begin before the load and end after it.
+ */
+async function startCheckout(
+  context: BenchContext,
+  target: Target,
+  checkout: Generator,
+  run: string,
+): Promise<() => Promise<Sample>> {
+  const count = Math.ceil((redeemPerSecond * checkoutMs * 1.2) / 1_000);
+  const coupons = await grantCoupons(context, target.redeemable, run, count);
+  const feed = join(context.folder, "checkout");
+  writeFeed(feed, target.host, redeemRequests(context.caller, productId, run, coupons));
+  const wish = { connections: 32, arrivalsPerSecond: redeemPerSecond, latencyOfStatus: 200 };
+  const running = checkout.run({ ...jobOf(target, feed), ...wish, warmUpMs: 3_000, durationMs: checkoutMs - 3_000 });
+  running.catch(() => undefined);
+  return () => running;
 }
 
 interface Wish {
@@ -110,7 +115,6 @@ async function load(context: BenchContext, target: Target, wish: Wish): Promise<
   const { run, requests, ...rest } = wish;
   const feed = join(folder, "claims");
   writeFeed(feed, target.host, claimRequests(caller, target.claims, run, requests));
-  if (!run.endsWith("-o")) await untilQuiet(context);
   const sample = await generator.run({ ...jobOf(target, feed), ...rest, latencyOfStatus: 201 });
   const others = Object.keys(sample.allStatuses).filter((it) => it !== "201" && it !== "503");
   if (others.length > 0 || sample.cut > 0 || sample.exhausted) {
