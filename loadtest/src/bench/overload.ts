@@ -4,7 +4,7 @@ import { writeFeed } from "../generator/feed.ts";
 import { Generator } from "../generator/generator.ts";
 import type { Job, Sample } from "../generator/run.ts";
 import { makeBatch, productId } from "./batches.ts";
-import { type BenchContext, connections, durationMs, warmUpMs } from "./context.ts";
+import { type BenchContext, connections, durationMs, untilQuiet, warmUpMs } from "./context.ts";
 import { grantCoupons } from "./grant-coupons.ts";
 import { holdCpu } from "./hold-cpu.ts";
 import { claimRequests, redeemRequests } from "./loads.ts";
@@ -97,6 +97,7 @@ async function startCheckout(
   const coupons = await grantCoupons(context, target.redeemable, run, count);
   const feed = join(context.folder, "checkout");
   writeFeed(feed, target.host, redeemRequests(context.caller, productId, run, coupons));
+  await untilQuiet(context);
   const wish = { connections: 32, arrivalsPerSecond: redeemPerSecond, latencyOfStatus: 200 };
   const running = checkout.run({ ...jobOf(target, feed), ...wish, warmUpMs: 3_000, durationMs: checkoutMs - 3_000 });
   running.catch(() => undefined);
@@ -133,15 +134,17 @@ const goodput = ({ statuses, seconds }: Sample): number => (statuses[201] ?? 0) 
 
 function describe({ peak, calm, overload, redeem, residentMiB: [before, after] }: Round): string {
   const rate = (sample: Sample) => `${Math.round(goodput(sample)).toLocaleString("en-US")}/s`;
+  const used = ({ watchedCpuSeconds, seconds }: Sample) =>
+    `${(watchedCpuSeconds.reduce((sum, it) => sum + it, 0) / seconds).toFixed(2)} cores of issuing`;
   const refusedPerSecond = Math.round((overload.statuses[503] ?? 0) / overload.seconds);
   const redeemed = Object.values(redeem.statuses).reduce((sum, it) => sum + it, 0);
   const share = ((redeem.statuses[200] ?? 0) / (redeemed + redeem.turnedAway)) * 100;
   return [
-    `peak ${rate(peak)} (${peak.statuses[503] ?? 0} refused), p50 ${peak.p50Ms.toFixed(1)} ms`,
-    `at 70 % p50 ${calm.p50Ms.toFixed(1)} ms, p99 ${calm.p99Ms.toFixed(1)} ms (${calm.statuses[503] ?? 0} refused)`,
+    `peak ${rate(peak)} (${peak.statuses[503] ?? 0} refused), p50 ${peak.p50Ms.toFixed(1)} ms, ${used(peak)}`,
+    `at 70 % p50 ${calm.p50Ms.toFixed(1)} ms, p99 ${calm.p99Ms.toFixed(1)} ms (${calm.statuses[503] ?? 0} refused), ${used(calm)}`,
     `at 5 times ${rate(overload)}, ${(goodput(overload) / goodput(peak)).toFixed(2)} of it, ${refusedPerSecond}/s refused, ` +
       `${Math.round(overload.turnedAway / overload.seconds).toLocaleString("en-US")}/s without a free connection of ` +
-      `${overloadConnections}, p50 of the served ${overload.p50Ms.toFixed(1)} ms, p99 ${overload.p99Ms.toFixed(1)} ms`,
+      `${overloadConnections}, p50 of the served ${overload.p50Ms.toFixed(1)} ms, p99 ${overload.p99Ms.toFixed(1)} ms, ${used(overload)}`,
     `redemptions ${share.toFixed(1)} % of ${redeemed + redeem.turnedAway}, p99 ${redeem.p99Ms.toFixed(1)} ms`,
     `resident ${before} MiB before, ${after} after; ${overload.generatorCpuSeconds.toFixed(1)} s of CPU for the generator`,
   ].join("; ");
