@@ -29,7 +29,7 @@ test("arguments name measures, in the table's order, or all", () => {
     rounds: 5,
     ids: ["claim", "take_over"],
   });
-  expect(readArguments([]).ids).toHaveLength(11);
+  expect(readArguments([]).ids).toHaveLength(13);
   expect(() => readArguments(["clame"])).toThrow("There is no measure clame; there are: claim,");
   expect(() => readArguments(["--rounds", "0"])).toThrow("--rounds");
 });
