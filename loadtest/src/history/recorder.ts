@@ -22,8 +22,8 @@ export class HistoryRecorder {
   readonly #pool: Pool;
   #id = 0;
 
-  constructor(baseUrl: string, connections = 32) {
-    this.#pool = new Pool(baseUrl, { connections, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+  constructor(baseUrl: string, connections = 32, timeoutMs = TIMEOUT_MS) {
+    this.#pool = new Pool(baseUrl, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
   }
 
   /** Null where no answer came, or none that could be read. */

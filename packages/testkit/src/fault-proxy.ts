@@ -23,6 +23,16 @@ export interface FaultProxy {
   cutAll(): void;
   /** Passes on that many more bytes in that direction, then resets all connections. Resolves when it has. */
   cutAfterBytes(count: number, direction?: Direction): Promise<void>;
+  /** Passes on the next bytes that go up, whole, and resets all connections: the request runs, and nobody hears of it. */
+  cutAfterRequest(): void;
+  /** Sends the next bytes that go up and hold `text` once more, over a connection of their own, after that long. */
+  repeatRequest(text: string, afterMs: number): void;
+  /** While on, every reply is passed on twice. For a proxy made with `framed`. */
+  doubleReplies(on: boolean): void;
+  /** New connections go there from now on; open ones stay where they are. */
+  retarget(target: ProxyTarget): void;
+  /** Ends every fault; what is held back goes on. Open connections stay. */
+  heal(): void;
   /** Keeps bytes back in both directions until `resume`; connections stay open. */
   pause(): void;
   resume(): void;
@@ -41,12 +51,26 @@ interface Faults {
   delayMs: number;
   droppingReplies: boolean;
   refusing: boolean;
+  doubling: boolean;
+  /** `left` is Infinity where a whole chunk is passed on. */
   cut: { direction: Direction; left: number; done: () => void } | undefined;
+  repeat: { text: string; afterMs: number } | undefined;
+}
+
+const HEALTHY: Faults = {
+  ...{ paused: false, delayMs: 0, droppingReplies: false, refusing: false, doubling: false },
+  ...{ cut: undefined, repeat: undefined },
+};
+
+/** Settings of a proxy for good. */
+export interface ProxyOptions {
+  /** Whether replies are frames that begin with their length in four bytes, as Kafka's are: only then they can be doubled. */
+  readonly framed?: boolean;
 }
 
 /** Starts a proxy to `target` on a free loopback port, or on `port`. */
-export async function createFaultProxy(target: ProxyTarget, port = 0): Promise<FaultProxy> {
-  const wire = new Wire(target);
+export async function createFaultProxy(target: ProxyTarget, port = 0, options: ProxyOptions = {}): Promise<FaultProxy> {
+  const wire = new Wire(target, options.framed === true);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => wire.accept(client));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -73,6 +97,17 @@ function expose(wire: Wire, server: Server): FaultProxy {
       new Promise((done) => {
         faults.cut = { direction, left: count, done };
       }),
+    cutAfterRequest: () => {
+      faults.cut = { direction: "up", left: Number.POSITIVE_INFINITY, done: () => undefined };
+    },
+    repeatRequest: (text, afterMs) => {
+      faults.repeat = { text, afterMs };
+    },
+    doubleReplies: (on) => {
+      faults.doubling = on;
+    },
+    retarget: (target) => wire.retarget(target),
+    heal: () => wire.heal(),
     pause: () => wire.pause(true),
     resume: () => wire.pause(false),
     delay: (delayMs) => {
@@ -85,7 +120,7 @@ function expose(wire: Wire, server: Server): FaultProxy {
       faults.refusing = on;
     },
     close: () => {
-      wire.cutAll();
+      wire.close();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
@@ -96,6 +131,7 @@ class Pair {
   readonly client: Socket;
   readonly server: Socket;
   readonly timers = new Set<NodeJS.Timeout>();
+  readonly frames = new Frames();
 
   constructor(client: Socket, server: Socket) {
     this.client = client;
@@ -110,6 +146,22 @@ class Pair {
   }
 }
 
+/** Puts chunks together to whole frames. */
+class Frames {
+  #rest: Buffer = Buffer.alloc(0);
+
+  take(chunk: Buffer): Buffer[] {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    const whole: Buffer[] = [];
+    while (this.#rest.length >= 4 && this.#rest.length >= 4 + this.#rest.readInt32BE(0)) {
+      const end = 4 + this.#rest.readInt32BE(0);
+      whole.push(this.#rest.subarray(0, end));
+      this.#rest = this.#rest.subarray(end);
+    }
+    return whole;
+  }
+}
+
 /** A reset while a shutdown is under way leaves Node's socket destroyed with its handle open for ever. */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
@@ -119,12 +171,33 @@ function reset(socket: Socket): void {
 class Wire {
   readonly pairs = new Set<Pair>();
   readonly bytes = { up: 0, down: 0 };
-  readonly faults: Faults = { paused: false, delayMs: 0, droppingReplies: false, refusing: false, cut: undefined };
-  readonly #target: ProxyTarget;
+  readonly faults: Faults = { ...HEALTHY };
+  readonly #framed: boolean;
+  readonly #repeats = new Set<{ timer: NodeJS.Timeout; socket?: Socket }>();
+  #target: ProxyTarget;
   accepted = 0;
 
-  constructor(target: ProxyTarget) {
+  constructor(target: ProxyTarget, framed: boolean) {
     this.#target = target;
+    this.#framed = framed;
+  }
+
+  retarget(target: ProxyTarget): void {
+    this.#target = target;
+  }
+
+  heal(): void {
+    Object.assign(this.faults, HEALTHY);
+    this.pause(false);
+  }
+
+  close(): void {
+    this.cutAll();
+    for (const { timer, socket } of this.#repeats) {
+      clearTimeout(timer);
+      socket?.destroy();
+    }
+    this.#repeats.clear();
   }
 
   accept(client: Socket): void {
@@ -158,7 +231,7 @@ class Wire {
   }
 
   #join(pair: Pair, from: Socket, to: Socket, direction: Direction): void {
-    from.on("data", (chunk: Buffer) => this.#later(pair, () => this.#pass(chunk, from, to, direction)));
+    from.on("data", (chunk: Buffer) => this.#later(pair, () => this.#take(pair, chunk, from, to, direction)));
     from.on("end", () => this.#later(pair, () => to.end()));
     from.on("error", () => this.#drop(pair));
     from.on("close", () => this.#later(pair, () => this.#drop(pair)));
@@ -182,11 +255,43 @@ class Wire {
     pair.end();
   }
 
+  #take(pair: Pair, chunk: Buffer, from: Socket, to: Socket, direction: Direction): void {
+    if (direction === "up") this.#repeat(pair, chunk);
+    if (direction === "up" || !this.#framed) return this.#pass(chunk, from, to, direction);
+    const times = this.faults.doubling ? 2 : 1;
+    for (const frame of pair.frames.take(chunk)) {
+      for (let time = 0; time < times; time += 1) this.#pass(frame, from, to, direction);
+    }
+  }
+
+  /** To the server of the connection that it was seen on, wherever new ones go by then. */
+  #repeat({ server }: Pair, chunk: Buffer): void {
+    const { repeat } = this.faults;
+    if (repeat === undefined || !chunk.includes(repeat.text)) return;
+    this.faults.repeat = undefined;
+    const { host = "127.0.0.1", port } = this.#target;
+    const [address, remotePort] = [server.remoteAddress ?? host, server.remotePort ?? port];
+    const entry: { timer: NodeJS.Timeout; socket?: Socket } = {
+      timer: setTimeout(() => {
+        const socket = connect({ host: address, port: remotePort }, () => socket.write(chunk));
+        entry.socket = socket;
+        // Its reply is nobody's; with it, or without a server, it is over.
+        for (const event of ["data", "error", "close"]) {
+          socket.on(event, () => {
+            socket.destroy();
+            this.#repeats.delete(entry);
+          });
+        }
+      }, repeat.afterMs),
+    };
+    this.#repeats.add(entry);
+  }
+
   #pass(chunk: Buffer, from: Socket, to: Socket, direction: Direction): void {
     if (direction === "down" && this.faults.droppingReplies) return;
     const { cut } = this.faults;
     if (cut !== undefined && cut.direction === direction) {
-      if (chunk.length >= cut.left) {
+      if (chunk.length >= cut.left || cut.left === Number.POSITIVE_INFINITY) {
         this.#cutHere(chunk.subarray(0, cut.left), to, direction);
         return;
       }

@@ -1,0 +1,100 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts, type Running, startPostgres } from "@coupon/stack";
+import { createFaultProxy, type FaultProxy } from "@coupon/testkit";
+import { KafkaPart } from "./kafka-part.ts";
+import { Lanes } from "./lanes.ts";
+import { RedisPart } from "./redis-part.ts";
+
+/** Of issuing processes and of ledgers: each has proxies of its own. */
+export const PLACES = { issuing: 4, ledger: 2 } as const;
+const BEHIND_KAFKA = PLACES.issuing + PLACES.ledger;
+
+/**
+ * The stores that schedules break, started once for all of them: Redis, Kafka and PostgreSQL on loopback, in a
+ * folder of their own, reached through proxies. They die with this process.
+ */
+export interface Parts {
+  readonly redis: RedisPart;
+  readonly kafka: KafkaPart;
+  readonly postgres: PostgresPart;
+  readonly redisProxies: readonly FaultProxy[];
+  /** Those of the issuing processes, then those of the ledgers. */
+  readonly kafkaProxies: readonly FaultProxy[];
+  /** What is done to one store is done one after the other. */
+  readonly lanes: Lanes;
+  /** Ends every fault on every wire. */
+  heal(): void;
+  stop(): Promise<void>;
+}
+
+/** A PostgreSQL of the simulator's own: commits that were acknowledged survive its end, as in production. */
+export class PostgresPart {
+  readonly proxy: FaultProxy;
+  readonly #directory: string;
+  #server: Running;
+
+  constructor(directory: string, proxy: FaultProxy, server: Running) {
+    this.#directory = directory;
+    this.proxy = proxy;
+    this.#server = server;
+    proxy.retarget({ port: server.port });
+  }
+
+  static start(directory: string, port?: number): Promise<Running> {
+    const settings = { synchronous_commit: "on" };
+    return startPostgres({ directory, ephemeral: true, settings, ...(port === undefined ? {} : { port }) });
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  /** Ends it at once, in the middle of whatever is under way. */
+  async restart(awayMs: number): Promise<void> {
+    this.#server.kill("SIGQUIT");
+    await this.#server.child.exited;
+    await sleep(awayMs);
+    this.#server = await PostgresPart.start(this.#directory, this.#server.port);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+  }
+}
+
+export async function startParts(): Promise<Parts> {
+  const folder = mkdtempSync(join(tmpdir(), "coupon-faults-"));
+  const [port = 0, controllerPort = 0, ...behind] = await freePorts(2 + BEHIND_KAFKA);
+  const kafkaProxies = await Promise.all(behind.map((to) => createFaultProxy({ port: to }, 0, { framed: true })));
+  const none = { port: 9 };
+  const redisProxies = await Promise.all(Array.from({ length: PLACES.issuing }, () => createFaultProxy(none)));
+  const postgresProxy = await createFaultProxy(none);
+  const homes = { kafka: join(folder, "kafka"), postgres: join(folder, "postgres") };
+  for (const home of Object.values(homes)) mkdirSync(home);
+  const started = await Promise.allSettled([
+    RedisPart.start(folder, redisProxies),
+    KafkaPart.start(homes.kafka, { port, controllerPort, behind }, kafkaProxies),
+    PostgresPart.start(homes.postgres).then((server) => new PostgresPart(homes.postgres, postgresProxy, server)),
+  ]);
+  const proxies = [...kafkaProxies, ...redisProxies, postgresProxy];
+  const stop = async (): Promise<void> => {
+    await Promise.allSettled(started.map((one) => (one.status === "fulfilled" ? one.value.stop() : undefined)));
+    await Promise.allSettled(proxies.map((proxy) => proxy.close()));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const [redis, kafka, postgres] = started;
+  if (redis.status === "rejected" || kafka.status === "rejected" || postgres.status === "rejected") {
+    await stop();
+    throw started.find((one) => one.status === "rejected")?.reason;
+  }
+  return {
+    ...{ redis: redis.value, kafka: kafka.value, postgres: postgres.value, redisProxies, kafkaProxies, stop },
+    lanes: new Lanes(),
+    heal: () => {
+      for (const proxy of proxies) proxy.heal();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { drawBatches, drawRuleChanges, type PlannedBatch, type RuleChange } from "./draw-batches.ts";
+import { type ClientPlan, drawClients } from "./draw-steps.ts";
+import { drawFault, type Fault, type FaultKind, faultWeights, type Shape } from "./fault.ts";
+import { Random } from "./random.ts";
+
+/** All that a run does, as data: it follows from the seed alone. */
+export interface Schedule {
+  seed: number;
+  /** Processes of each service. */
+  issuing: number;
+  ledgers: number;
+  /** How long clients go on at most. */
+  lastsMs: number;
+  /** Of hashes that spread users over shards, in hex. */
+  hashKey: string;
+  batches: PlannedBatch[];
+  ruleChanges: RuleChange[];
+  clients: ClientPlan[];
+  /** In order of time. */
+  faults: Fault[];
+}
+
+/** What a schedule may be made to have; what is not given is drawn. */
+export interface Wishes {
+  issuing?: number;
+  batches?: PlannedBatch[];
+  clients?: number;
+}
+
+const LASTS_MS = 4_000;
+const CLIENTS = 14;
+/** A store that loses what it was told makes a script that arrives again later no repetition any more. */
+const losing: ReadonlySet<FaultKind> = new Set(["redis-truncate", "redis-wipe", "redis-failover"]);
+/** One of these in a schedule is enough: each takes a store away for seconds. */
+const heavy: ReadonlySet<FaultKind> = new Set(["kafka-restart", "kafka-disk-full", "redis-failover"]);
+
+export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
+  const random = new Random(seed);
+  const issuing = wishes.issuing ?? random.whole(2, 3);
+  const ledgers = random.whole(1, 2);
+  const hashKey = random.bytes(32);
+  const batches = wishes.batches ?? drawBatches(random);
+  const shape = { issuing, ledgers, shards: batches.map(({ shards }) => shards) };
+  return {
+    ...{ seed, issuing, ledgers, lastsMs: LASTS_MS, hashKey: hashKey.toString("hex"), batches },
+    ruleChanges: drawRuleChanges(random, batches, LASTS_MS),
+    clients: drawClients(random, batches, hashKey, wishes.clients ?? CLIENTS),
+    faults: drawFaults(random, shape),
+  };
+}
+
+function drawFaults(random: Random, shape: Shape): Fault[] {
+  const faults: Fault[] = [];
+  const count = random.whole(2, 5);
+  while (faults.length < count) {
+    const kind = random.weighted(faultWeights);
+    const drawn = { atMs: random.whole(150, LASTS_MS - 500), ...drawFault(kind, random, shape) };
+    if (!clashes(kind, faults)) faults.push(drawn);
+  }
+  return faults.sort((one, other) => one.atMs - other.atMs);
+}
+
+function clashes(kind: FaultKind, faults: readonly Fault[]): boolean {
+  const kinds = faults.map((fault) => fault.kind);
+  if (kind === "redis-script-again") return kinds.some((one) => losing.has(one));
+  if (losing.has(kind) && kinds.includes("redis-script-again")) return true;
+  return heavy.has(kind) && kinds.some((one) => heavy.has(one));
+}
