@@ -4,7 +4,7 @@ import { createKeys } from "@coupon/redis/testing";
 import type { FaultProxy } from "@coupon/testkit";
 import type { Fault, FaultAction, Moment, ProcessName } from "./fault.ts";
 import { PLACES } from "./parts.ts";
-import { nameOf, type Platform } from "./platform.ts";
+import { nameOf, type Platform, Stuck } from "./platform.ts";
 
 /** What was done, when, on the clock of the history. */
 export interface Done {
@@ -13,14 +13,21 @@ export interface Done {
   toMs: number;
   /** What came of it where that can differ. */
   note: string;
+  /** What did not come back after it; empty where all did. */
+  stuck: string;
 }
 
 /** Commits the fault, and resolves when its cause is gone. Faults of one thing wait for one another. */
 export async function inject(platform: Platform, fault: Fault): Promise<Done> {
   return platform.parts.lanes.run(laneOf(fault), async () => {
     const fromMs = performance.now();
-    const note = await commit(platform, fault);
-    return { fault, fromMs, toMs: performance.now(), note: note ?? "" };
+    let stuck = "";
+    const note = await commit(platform, fault).catch((error: unknown) => {
+      if (!(error instanceof Stuck)) throw error;
+      stuck = error.message;
+      return stuck;
+    });
+    return { fault, fromMs, toMs: performance.now(), note: note ?? "", stuck };
   });
 }
 

@@ -66,7 +66,8 @@ export class PostgresPart {
 }
 
 export async function startParts(): Promise<Parts> {
-  const folder = mkdtempSync(join(tmpdir(), "coupon-faults-"));
+  // Named as those of test runs are: what a killed run leaves, the next one clears away.
+  const folder = mkdtempSync(join(tmpdir(), `coupon-test-${process.pid}-faults-`));
   const [port = 0, controllerPort = 0, ...behind] = await freePorts(2 + BEHIND_KAFKA);
   const kafkaProxies = await Promise.all(behind.map((to) => createFaultProxy({ port: to }, 0, { framed: true })));
   const none = { port: 9 };

@@ -11,8 +11,12 @@ import { PublishedBatches } from "./published-batches.ts";
 import type { Schedule } from "./schedule.ts";
 
 const PARTITIONS = 4;
+const BEGINS_WITHIN_MS = 20_000;
 const DRAINS_WITHIN_MS = 8_000;
 const ANSWERS_WITHIN_MS = 4_000;
+
+/** Something of the platform did not come back in time. */
+export class Stuck extends Error {}
 
 /** A platform of one schedule's own over the simulator's stores: key prefix, topics, database, processes. */
 export class Platform {
@@ -112,14 +116,15 @@ export class Platform {
     return this.#processes.get(nameOf(name));
   }
 
-  /** Starts a process in its place, and again where a store is away and it gives up. */
+  /** Starts a process in its place, and again where a store is away and it gives up: for a while. */
   async begin(name: ProcessName): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
+    const until = performance.now() + BEGINS_WITHIN_MS;
+    for (;;) {
       try {
         this.#processes.set(nameOf(name), await this.#run(name));
         return;
       } catch (error) {
-        if (attempt === 6) throw error;
+        if (performance.now() > until) throw new Stuck(`${nameOf(name)} does not start: ${(error as Error).message}`);
         await sleep(300);
       }
     }

@@ -35,7 +35,8 @@ export async function runSchedule(parts: Parts, schedule: Schedule): Promise<Res
     const beganAtMs = performance.now();
     const faults = await underFaults(platform, schedule, beganAtMs);
     parts.heal();
-    const stuck = await settleAll(platform, schedule);
+    const gone = faults.flatMap((done) => (done.stuck === "" ? [] : [done.stuck]));
+    const stuck = [...gone, ...(await settleAll(platform, schedule))];
     const drained = await platform.endIssuing();
     const taken = await takeHistory(platform);
     const violations = [
