@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    globalSetup: ["@coupon/testkit/global-setup/kafka", "@coupon/testkit/global-setup/postgres"],
+    globalSetup: ["@coupon/testkit/global-setup"],
     setupFiles: ["@coupon/testkit/setup"],
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 60_000,

@@ -15,6 +15,7 @@ import { createLogReader } from "@coupon/events";
 import { describeEvent, listenForInterruption } from "@coupon/stack";
 import { Generator } from "../generator/generator.ts";
 import { type BenchArguments, readArguments } from "./arguments.ts";
+import { measureAudit } from "./audit.ts";
 import { measureBytes } from "./bytes.ts";
 import { measureCatchUp } from "./catch-up.ts";
 import { readConfiguration } from "./configuration.ts";
@@ -23,6 +24,7 @@ import { measureGrants } from "./grants.ts";
 import { httpMeasureIds, measureHttp } from "./http-rounds.ts";
 import { measureLedger } from "./ledger-rate.ts";
 import type { Measure, MeasureId } from "./measures.ts";
+import { measureProofCost } from "./proof-cost.ts";
 import { type Configuration, printReport, toJson } from "./report.ts";
 import { measureTakeOver } from "./take-over.ts";
 
@@ -88,6 +90,8 @@ async function measureOnOne(
   if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
   if (ids.includes("grants")) keep(await measureGrants(context));
   if (ids.includes("ledger")) keep(await measureLedger(context));
+  if (ids.includes("proof_cost")) keep(await measureProofCost(context));
+  if (ids.includes("audit")) keep(await measureAudit(context));
   if (ids.includes("catch_up")) keep(await measureCatchUp(context));
   if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));
   if (ids.includes("bytes_10m")) keep(await measureBytes(context, "bytes_10m", 10_000_000));

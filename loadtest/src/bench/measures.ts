@@ -70,6 +70,16 @@ export const measureRules = [
     aim: 2,
     better: "less",
   },
+  {
+    id: "proof_cost",
+    title: "claims with the running proof ÷ without",
+    unit: "ratio",
+    floor: 0.95,
+    aim: 0.99,
+    better: "more",
+  },
+  // No floor is demanded: a figure that is merely reported stays below ten minutes.
+  { id: "audit", title: "audit of 3 million coupons", unit: "s", floor: 600, aim: 60, better: "less" },
 ] as const satisfies readonly MeasureRule[];
 
 export type MeasureId = (typeof measureRules)[number]["id"];

@@ -19,11 +19,14 @@ const TIMEOUT_MS = 8_000;
 /** Sends requests as callers do, once each, and remembers what was asked and told. */
 export class HistoryRecorder {
   readonly operations: Operation[] = [];
-  readonly #pool: Pool;
+  readonly #pools: Pool[];
   #id = 0;
 
-  constructor(baseUrl: string, connections = 32, timeoutMs = TIMEOUT_MS) {
-    this.#pool = new Pool(baseUrl, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
+  /** @param baseUrls one, or those of several processes, which `send` chooses from */
+  constructor(baseUrls: string | readonly string[], connections = 32, timeoutMs = TIMEOUT_MS) {
+    this.#pools = [baseUrls]
+      .flat()
+      .map((url) => new Pool(url, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs }));
   }
 
   /** Null where no answer came, or none that could be read. */
@@ -32,6 +35,7 @@ export class HistoryRecorder {
     op: Name,
     request: Requests[Name],
     client = "test",
+    at = 0,
   ): Promise<Answer | null> {
     this.#id += 1;
     const operation = {
@@ -41,7 +45,7 @@ export class HistoryRecorder {
     // Remembered before it is sent: what never comes back may have happened, too.
     this.operations.push(operation as unknown as Operation);
     try {
-      const answer = await this.#exchange(caller, ...messageOf(op, request));
+      const answer = await this.#exchange(at, caller, ...messageOf(op, request));
       operation.returnedAtMs = performance.now();
       operation.answer = answer;
       return answer;
@@ -50,11 +54,12 @@ export class HistoryRecorder {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.destroy();
+  async close(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.destroy()));
   }
 
   async #exchange(
+    at: number,
     { keyId, secret }: RecordedCaller,
     method: Dispatcher.HttpMethod,
     path: string,
@@ -71,7 +76,9 @@ export class HistoryRecorder {
       ...signed,
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     };
-    const response = await this.#pool.request({ method, path, headers, body: body ?? null });
+    const pool = this.#pools[at];
+    if (pool === undefined) throw new RangeError(`there is no process ${at}`);
+    const response = await pool.request({ method, path, headers, body: body ?? null });
     const text = await response.body.text();
     const position = String(response.headers["log-position"] ?? "");
     const positions = position === "" ? [] : [...(decodeLogPositions(position) ?? [])];

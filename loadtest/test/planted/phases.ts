@@ -23,6 +23,8 @@ async function calm(world: World): Promise<void> {
 async function repeats(world: World): Promise<void> {
   const { batchId } = await world.publish(1);
   await world.claim(batchId, "first");
+  const grants = [0, 1, 2].map((user) => ({ userId: `granted-${user}`, idempotencyKey: "g1" }));
+  for (let time = 0; time < 2; time += 1) await world.settle("grant", { batchId, grants });
   for (let round = 0; round < 25; round += 1) {
     const ask = { batchId, userId: `repeats-${round}`, idempotencyKey: "k1" };
     const later = [0, 1, 2, 3].map(async (ms) => {

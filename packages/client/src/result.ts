@@ -23,6 +23,8 @@ export type RefusalCode = Open<
   | "order_not_found"
   | "template_not_found"
   | "campaign_not_found"
+  | "reconciliation_not_found"
+  | "correction_not_found"
   | "precondition_failed"
   | "idempotency_conflict"
   | "caller_suspended"

@@ -27,6 +27,7 @@ const noFacts = (): FactRows => ({
   deactivations: [],
   rules: [],
   transfers: [],
+  corrections: [],
 });
 
 async function measure(rowsPerTransaction: number, connections: number): Promise<number> {

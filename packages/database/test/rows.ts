@@ -56,6 +56,7 @@ export const factsOf = (overrides: Partial<FactRows> = {}): FactRows => ({
   deactivations: [],
   rules: [],
   transfers: [],
+  corrections: [],
   ...overrides,
 });
 

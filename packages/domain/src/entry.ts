@@ -74,6 +74,23 @@ export interface DeactivateItem {
   reason: string;
 }
 
+/** A store that is derived from the log: hot state, or the ledger's tables. */
+export type DerivedStore = "redis" | "postgresql";
+
+/**
+ * An approved correction. It changes no fact: the log is the truth, and what was derived from it is derived anew
+ * for these coupons, or for the shard's counters where it names none.
+ */
+export interface Correction {
+  correctionId: string;
+  /** What is derived anew: all of the shard's hot state, or these coupons' rows and the shard's counters. */
+  stores: DerivedStore[];
+  serials: number[];
+  reason: string;
+  proposedBy: string;
+  approvedBy: string;
+}
+
 /** The rules in force in a shard from this entry on. Amounts of stock are the shard's own part. */
 export interface ShardRules {
   version: number;
@@ -103,6 +120,7 @@ export type Entry = EntryBase &
     | { kind: "rules"; rules: ShardRules }
     | { kind: "debit"; target: number; amount: number; transfer: number }
     | { kind: "credit"; source: number; amount: number; transfer: number }
+    | { kind: "correct"; correction: Correction }
   );
 
 export type EntryKind = Entry["kind"];

@@ -62,6 +62,8 @@ const operatorsStatuses: Partial<Record<RefusalCode, number>> = {
   role_missing: 403,
   self_approval: 403,
   template_not_found: 404,
+  reconciliation_not_found: 404,
+  correction_not_found: 404,
   campaign_not_found: 404,
   precondition_required: 428,
   precondition_failed: 412,

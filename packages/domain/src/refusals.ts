@@ -43,6 +43,8 @@ export const refusals = {
   order_not_found: no(404, "There is no such order"),
   template_not_found: no(404, "There is no such template"),
   campaign_not_found: no(404, "There is no such campaign"),
+  reconciliation_not_found: no(404, "There is no such reconciliation"),
+  correction_not_found: no(404, "There is no such correction"),
   precondition_required: no(428, "If-Match is missing"),
   precondition_failed: no(412, "The resource has changed since it was read"),
   idempotency_conflict: no(422, "The key or order was used with another payload"),

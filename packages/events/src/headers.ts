@@ -11,6 +11,7 @@ export const entryKinds = [
   "rules",
   "debit",
   "credit",
+  "correct",
 ] as const satisfies readonly EntryKind[];
 
 export const markerType = "coupon.marker.v1";

@@ -62,6 +62,18 @@ const entries: { [Kind in EntryKind]: Extract<Entry, { kind: Kind }> } = {
   rules: { ...base, kind: "rules", rules },
   debit: { ...base, kind: "debit", target: 1, amount: 2, transfer: 1 },
   credit: { ...base, kind: "credit", source: 1, amount: 2, transfer: 1 },
+  correct: {
+    ...base,
+    kind: "correct",
+    correction: {
+      correctionId: "cor_1",
+      stores: ["redis"],
+      serials: [3],
+      reason: "a slot was lost",
+      proposedBy: "ann",
+      approvedBy: "bob",
+    },
+  },
 };
 
 describe("schemas", () => {

@@ -1,4 +1,4 @@
-import type { Entry, ShardRules } from "@coupon/domain";
+import type { Correction, Entry, ShardRules } from "@coupon/domain";
 import type { RedisConnection } from "./connect.ts";
 import { type CouponCall, deactivateCall, lockCall, redeemCall, releaseCall, reverseCall } from "./coupon-calls.ts";
 import { redisError } from "./errors.ts";
@@ -44,6 +44,7 @@ const scripts = {
   rules: loadScript("rules"),
   debit: loadScript("debit"),
   credit: loadScript("credit"),
+  correct: loadScript("correct"),
   warm: loadScript("warm"),
   readRecords: loadScript("read-records"),
   open: loadScript("open"),
@@ -175,6 +176,18 @@ class RedisShardCalls implements ShardCalls {
     }
     const reply = (await runScript(this.#redis, scripts.warm, keys, args)) as Reply;
     return applied(reply, () => []);
+  }
+
+  async correct(
+    at: ShardAddress,
+    expect: Expectation,
+    correction: Correction,
+  ): Promise<Applied<{ kind: "corrected"; again: boolean }>> {
+    const { correctionId, stores, serials, reason, proposedBy, approvedBy } = correction;
+    const text = JSON.stringify({ correctionId, stores, serials, reason, proposedBy, approvedBy });
+    const args = [...frameArguments(at, expect), text, correctionId];
+    const reply = await this.#onShard(at, scripts.correct, args);
+    return applied(reply, (outcome) => [{ kind: "corrected", again: outcome === "0" }]);
   }
 
   async readCredits(at: ShardAddress): Promise<Map<number, number>> {

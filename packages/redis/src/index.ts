@@ -5,3 +5,12 @@ export { bucketsFor, keyHashOf, shardOf } from "./hashes.ts";
 export { createLeases, type Leases, type Member } from "./leases.ts";
 export { createOrderGuard, type OrderGuard } from "./order-guard.ts";
 export * from "./shard-calls.ts";
+export {
+  COUPONS_IN_PAGE,
+  createShardReads,
+  type FullHeader,
+  type HotCoupon,
+  type ShardReads,
+  type SlotPrint,
+  type Standing,
+} from "./shard-reads.ts";

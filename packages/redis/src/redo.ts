@@ -38,6 +38,8 @@ export function packRedo(
       return { keys, args: [...args, entry.target, entry.amount, entry.transfer] };
     case "credit":
       return { keys, args: [...args, entry.source, entry.amount, entry.transfer] };
+    case "correct":
+      return { keys, args: [...args, entry.correction.correctionId] };
     default: {
       for (const { serial } of entry.items) keys.push(naming.keys.pageOf(at, serial), naming.keys.record(at, serial));
       return { keys, args: args.concat(itemArguments(entry)) };

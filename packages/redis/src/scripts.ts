@@ -51,3 +51,22 @@ export async function runScript(
     throw redisError(error);
   }
 }
+
+/** As `runScript`, with texts in the reply as bytes. */
+export async function runScriptForBytes(
+  redis: RedisConnection,
+  script: Script,
+  keys: readonly string[],
+  args: readonly Argument[],
+): Promise<unknown> {
+  try {
+    return await redis.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error);
+  }
+  try {
+    return await redis.callBuffer("eval", script.text, keys.length, ...keys, ...args);
+  } catch (error) {
+    throw redisError(error);
+  }
+}

@@ -1,4 +1,4 @@
-import type { CouponRecord, Discount, ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
+import type { Correction, CouponRecord, Discount, ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
 
 export type { CouponRecord, ImageCoupon, RedemptionRecord, ReversalRecord, ShardImage } from "@coupon/domain";
 
@@ -204,6 +204,12 @@ export interface ShardCalls {
     amount: number,
     transfer: number,
   ): Promise<Applied<{ credited: boolean }>>;
+  /** Writes an approved correction as an entry, and nothing else; `again` where it is the last one written already. */
+  correct(
+    at: ShardAddress,
+    expect: Expectation,
+    correction: Correction,
+  ): Promise<Applied<{ kind: "corrected"; again: boolean }>>;
 
   /**
    * Reads records without changing anything. `version` guards a reversal. Null where the record is cold; a coupon

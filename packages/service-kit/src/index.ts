@@ -8,6 +8,7 @@ export * from "./config.ts";
 export { buildService, type ServiceOptions } from "./http/build-service.ts";
 export * from "./http/drain.ts";
 export * from "./http/listen.ts";
+export * from "./http/precondition.ts";
 export * from "./http/schemas.ts";
 export type { Service } from "./http/service.ts";
 export { jsonDepthMax, parseStrictJson, type StrictJson } from "./http/strict-json.ts";

@@ -11,6 +11,7 @@ import type { IssuingResources } from "./resources.ts";
 import { claimCouponRoute } from "./routes/claim-coupon/route.ts";
 import { getBatchRoute } from "./routes/get-batch/route.ts";
 import { grantCouponsRoute } from "./routes/grant-coupons/route.ts";
+import { internalCorrectRoute } from "./routes/internal-correct/route.ts";
 import { internalDeactivateRoute } from "./routes/internal-deactivate/route.ts";
 import { internalOperationsRoute } from "./routes/internal-operations/route.ts";
 import { lockOrderRoute } from "./routes/lock-order/route.ts";
@@ -59,7 +60,7 @@ export function buildApp(resources: IssuingResources, options: AppOptions, roles
   return app;
 }
 
-/** For our own processes alone: forwarded operations, and campaigns' deactivations. */
+/** For our own processes alone: forwarded operations, campaigns' deactivations, the ledger's corrections. */
 export function buildInternalApp(
   resources: IssuingResources,
   owner: Owner,
@@ -72,6 +73,7 @@ export function buildInternalApp(
     requireInternalToken(ours, token);
     internalOperationsRoute(ours, owner);
     internalDeactivateRoute(ours, resources);
+    internalCorrectRoute(ours, resources);
   });
   return app;
 }

@@ -8,14 +8,20 @@ import {
   type TokenVerifier,
 } from "@coupon/service-kit";
 import type { LedgerResources } from "./resources.ts";
+import { approveCorrectionRoute } from "./routes/approve-correction/route.ts";
 import { batchStatsRoute } from "./routes/batch-stats/route.ts";
 import { batchUseRoute } from "./routes/batch-use/route.ts";
+import { getReconciliationRoute } from "./routes/get-reconciliation/route.ts";
 import { listCouponsRoute } from "./routes/list-coupons/route.ts";
 import { listPostingsRoute } from "./routes/list-postings/route.ts";
+import { listReconciliationsRoute } from "./routes/list-reconciliations/route.ts";
 import { listSettlementsRoute } from "./routes/list-settlements/route.ts";
 import { orderCouponsRoute } from "./routes/order-coupons/route.ts";
+import { proposeCorrectionRoute } from "./routes/propose-correction/route.ts";
 import { readCouponRoute } from "./routes/read-coupon/route.ts";
 import { readOrderRoute } from "./routes/read-order/route.ts";
+import { startAuditRoute } from "./routes/start-audit/route.ts";
+import type { ReconcilingResources } from "./use-cases/reconciling.ts";
 
 export interface AppOptions {
   logger: Logger;
@@ -32,7 +38,7 @@ const VERSION = "0.1.0";
  * The ledger's reads for our own services, where issuing's front states the caller that it has proven, and the
  * operators' API under `/ops/v1`.
  */
-export function buildApp(resources: LedgerResources, options: AppOptions): Service {
+export function buildApp(resources: LedgerResources, reconciling: ReconcilingResources, options: AppOptions): Service {
   const { logger, metrics, internalToken, verifier, ready } = options;
   const app = buildService({
     name: "ledger",
@@ -58,6 +64,11 @@ export function buildApp(resources: LedgerResources, options: AppOptions): Servi
       requireToken(ops, verifier);
       listPostingsRoute(ops, resources);
       listSettlementsRoute(ops, resources);
+      listReconciliationsRoute(ops, reconciling);
+      getReconciliationRoute(ops, reconciling);
+      startAuditRoute(ops, reconciling);
+      proposeCorrectionRoute(ops, reconciling);
+      approveCorrectionRoute(ops, reconciling);
     },
     { prefix: "/ops/v1" },
   );

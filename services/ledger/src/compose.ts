@@ -30,6 +30,8 @@ import { openBooks } from "./posting/open-books.ts";
 import { createPostingMetrics } from "./posting/posting-metrics.ts";
 import { Sweeper } from "./posting/sweeper.ts";
 import { TermsBook } from "./posting/terms.ts";
+import { Tallies } from "./reconciling/proof/tallies.ts";
+import { createReconciling } from "./reconciling/reconciling.ts";
 import { Batches } from "./stores/batches.ts";
 import { followBatches } from "./stores/follow-batches.ts";
 import { LogEnds } from "./stores/log-ends.ts";
@@ -100,6 +102,7 @@ async function start(
   });
   let feed: LogFeed;
   const ledgerMetrics = createLedgerMetrics(metrics.registry, () => feed.partitions(now()));
+  const tallies = new Tallies();
   const applying = new Applier({
     pool: writes,
     transactionsMax: config.TRANSACTIONS_MAX,
@@ -108,6 +111,7 @@ async function start(
     gatherMs: config.GATHER_MS,
     restMs: { least: config.REST_MS, greatest: Math.max(config.REST_MS, config.REST_MS_MAX) },
     ...{ terms, termsWaitMs: config.TERMS_WAIT_MS },
+    onEntry: (partition, entry, hash) => tallies.applied(partition, entry, hash),
     observer: observe({ metrics: ledgerMetrics, positions, logger }, () => feed.reread()),
   });
   applier = applying;
@@ -137,6 +141,12 @@ async function start(
   });
   closers.push(() => sweeper.stop());
   sweeper.start();
+  const reconciling = await createReconciling({
+    ...{ config, log, logger, registry: metrics.registry, codec, batches, tallies },
+    openPool: (connectionsMax, statementTimeoutMs) => ledgerPool(config, connectionsMax, statementTimeoutMs),
+    partitions: () => feed.partitions(Date.now()).flatMap((each) => (each.halted ? [] : [each.partition])),
+  });
+  closers.push(() => reconciling.stop());
 
   const app = buildApp(
     {
@@ -151,6 +161,7 @@ async function start(
       readAfterMs: config.READ_AFTER_MS,
       now,
     },
+    reconciling,
     {
       logger,
       metrics,
@@ -163,6 +174,7 @@ async function start(
   const address = await listen(app, { host: config.HOST, port: config.PORT });
   // After a crash the group waits for the member that is gone (GROUP_SESSION_TIMEOUT_MS); reads are answered meanwhile.
   await feed.start();
+  reconciling.start();
   return {
     address,
     async close() {

@@ -13,6 +13,37 @@ const schema = Type.Object({
   OIDC_ISSUER: setting.text("the issuer of operators' tokens"),
   OIDC_AUDIENCE: setting.text("the audience of operators' tokens", "coupon-platform"),
   OIDC_JWKS: setting.text("the URL or file of the issuer's JSON Web Key Set"),
+  REDIS_URL: setting.text("the URL of Redis, whose hot state is compared, e.g. redis://127.0.0.1:6379"),
+  REDIS_CLUSTER: Type.Boolean({ default: false, description: "whether Redis is a Cluster" }),
+  KEY_PREFIX: Type.String({
+    default: "coupon",
+    pattern: "^[a-z0-9._-]{1,32}$",
+    description: "what Redis keys begin with",
+  }),
+  HASH_KEY: Type.String({ minLength: 40, description: "the key of users' hashes in Redis, in base64" }),
+  ISSUING_INTERNAL_URL: setting.text("the URL of issuing's internal API, which writes corrections"),
+  INTERNAL_TIMEOUT_MS: setting.integer("how long issuing is waited for, in milliseconds", {
+    minimum: 100,
+    maximum: 60_000,
+    fallback: 6_000,
+  }),
+  /** 0: no running proof. */
+  PROOF_EVERY_MS: setting.integer("from one round of the running proof to the next, in milliseconds; 0 for none", {
+    minimum: 0,
+    maximum: 60_000,
+    fallback: 1_000,
+  }),
+  AUDIT_HOUR: setting.integer("the hour (UTC) in which everything is audited every night; -1 for never", {
+    minimum: -1,
+    maximum: 23,
+    fallback: 3,
+  }),
+  /** 59 bytes of memory each. */
+  AUDIT_COUPONS_AT_ONCE: setting.integer("coupons that an audit compares in one walk over the log", {
+    minimum: 1_000,
+    maximum: 50_000_000,
+    fallback: 2_000_000,
+  }),
   COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
   /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
   GROUP: setting.text("the name of the consumer group", "ledger"),

@@ -389,6 +389,6 @@ describe("operation", () => {
     const { body } = await world.get("/openapi.json");
     expect(Object.keys(body.paths)).toContain("/v1/users/{userId}/coupons");
     expect(await checkOpenApi(body)).toEqual([]);
-    expect(Object.keys(body.components.securitySchemes)).toEqual(["internalToken"]);
+    expect(Object.keys(body.components.securitySchemes)).toEqual(["internalToken", "operatorToken"]);
   });
 });

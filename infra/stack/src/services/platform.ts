@@ -118,7 +118,7 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
     };
   });
   return [
-    spec("ledger", ledger, ledgerEnvironment()),
+    spec("ledger", ledger, { ...ledgerEnvironment(), ISSUING_INTERNAL_URL: firstInternal.url }),
     ...issuing,
     spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url, LEDGER_URL: ledger.url }),
   ];

@@ -1,6 +1,7 @@
 import type { Statement } from "./advance.ts";
 import { type Column, from, into } from "./bulk.ts";
 import type {
+  CorrectionRow,
   CouponKey,
   DeactivationRow,
   FactRows,
@@ -91,6 +92,20 @@ const transferColumns: Column<TransferRow>[] = [
   ["at_ms", "bigint", (row) => row.atMs],
 ];
 
+// An array can't be an element of an array in `unnest`, so lists travel as texts.
+const correctionColumns: Column<CorrectionRow>[] = [
+  ["batch", "integer", (row) => row.batch],
+  ["shard", "smallint", (row) => row.shard],
+  ["number", "bigint", (row) => row.number],
+  ["correction_id", "text", (row) => row.correctionId],
+  ["stores", "text", (row) => `{${row.stores.join(",")}}`],
+  ["serials", "text", (row) => `{${row.serials.join(",")}}`],
+  ["reason", "text", (row) => row.reason],
+  ["proposed_by", "text", (row) => row.proposedBy],
+  ["approved_by", "text", (row) => row.approvedBy],
+  ["corrected_at_ms", "bigint", (row) => row.atMs],
+];
+
 const couponOf = (table: string): string =>
   `${table}.batch = u.batch AND ${table}.shard = u.shard AND ${table}.serial = u.serial`;
 
@@ -117,6 +132,12 @@ const bulk = {
   deactivations: into("deactivation", deactivationColumns),
   rules: into("rules_history", rulesColumns),
   transfers: into("transfer", transferColumns),
+  corrections: from(correctionColumns, (u) => ({
+    name: "ledger-correction",
+    text: `INSERT INTO ledger.correction (${correctionColumns.map(([name]) => name).join(", ")})
+      SELECT batch, shard, number, correction_id, stores::text[], serials::integer[], reason, proposed_by, approved_by,
+        corrected_at_ms FROM ${u}`,
+  })),
 };
 
 /** Statements for the rows that there are, none for what there is nothing of. */
@@ -131,5 +152,6 @@ export function factStatements(facts: FactRows): Statement[] {
     bulk.deactivations(facts.deactivations),
     bulk.rules(facts.rules),
     bulk.transfers(facts.transfers),
+    bulk.corrections(facts.corrections),
   ].filter((statement) => statement !== null);
 }

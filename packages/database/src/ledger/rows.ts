@@ -1,4 +1,4 @@
-import type { Discount } from "@coupon/domain";
+import type { Correction, Discount } from "@coupon/domain";
 
 /** A partition's step in one transaction: it must stand at `from`, and stands at `to` afterwards. */
 export interface PositionAdvance {
@@ -114,6 +114,13 @@ export interface TransferRow {
   atMs: number;
 }
 
+export interface CorrectionRow extends Correction {
+  batch: number;
+  shard: number;
+  number: number;
+  atMs: number;
+}
+
 /**
  * What several entries do to coupons that are there already. Of one coupon there is at most one state,
  * and it is either held or not: whoever builds the rows keeps the last.
@@ -128,4 +135,5 @@ export interface FactRows {
   deactivations: DeactivationRow[];
   rules: RulesRow[];
   transfers: TransferRow[];
+  corrections: CorrectionRow[];
 }

@@ -59,7 +59,7 @@ async function advance(connection: Connection, write: LedgerWrite): Promise<void
   throw new PositionMoved(write.positions.map((each) => each.partition).filter((each) => !moved.has(each)));
 }
 
-function copyCoupons(connection: Connection, coupons: CouponCopy): Promise<void> {
+export function copyCoupons(connection: Connection, coupons: CouponCopy): Promise<void> {
   return new Promise((resolve, reject) => {
     const stream: Writable = connection.query(copyFrom(`COPY ledger.coupon (${couponColumns}) FROM STDIN BINARY`));
     stream.once("error", reject);

@@ -53,6 +53,15 @@ const shardRules = Type.Object({
   buckets: positive,
 });
 
+const correction = Type.Object({
+  correctionId: text,
+  stores: Type.Array(Type.Enum(["redis", "postgresql"]), { minItems: 1, maxItems: 2 }),
+  serials: Type.Array(serial),
+  reason: text,
+  proposedBy: text,
+  approvedBy: text,
+});
+
 /** The value of an entry, by its kind. Fields may be added within v1; readers pass over what they don't know. */
 export const entrySchemas = {
   issue: entry("issue", { day: wholeNumber, items: Type.Array(issueItem, { minItems: 1 }) }),
@@ -66,6 +75,7 @@ export const entrySchemas = {
   rules: entry("rules", { rules: shardRules }),
   debit: entry("debit", { target: shardIndex, amount: wholeNumber, transfer: positive }),
   credit: entry("credit", { source: shardIndex, amount: wholeNumber, transfer: positive }),
+  correct: entry("correct", { correction }),
 };
 
 export const markerSchema = Type.Object({

@@ -1,11 +1,12 @@
-import type { Order } from "@coupon/domain";
 import type { Answer, Ask, History, Operation } from "../history.ts";
 import { Random } from "./random.ts";
 import { CALLERS, drawBatch, drawVersion, enforce, type ReferenceBatch } from "./reference-batches.ts";
 import { ReferenceLog } from "./reference-log.ts";
-import { type ClaimAsk, type OrderAsk, ReferencePlatform, type Reply, referenceKeyHash } from "./reference-platform.ts";
+import { ReferencePlatform, referenceKeyHash } from "./reference-platform.ts";
+import type { ClaimAsk, OrderAsk, Reply } from "./reference-replies.ts";
 import { ReferenceRows } from "./reference-rows.ts";
 import type { ReferenceCoupon, ReferenceShard } from "./reference-shard.ts";
+import { type Base, grantReply, notNowReply, orderOf, orderOperation, unknownReply } from "./requests.ts";
 
 export interface CleanHistoryOptions {
   seed: number;
@@ -62,8 +63,6 @@ interface Request {
   execute(): Reply;
   again(): void;
 }
-
-type Base = Pick<Operation, "id" | "callerId" | "client" | "calledAtMs" | "returnedAtMs" | "answer">;
 
 /** What becomes of one attempt, in parts of a hundred. */
 const FATES = [
@@ -280,48 +279,4 @@ class Run {
   #scriptMs(): number {
     return this.#nowMs + SKEW_MS;
   }
-}
-
-const unknownReply: Reply = { status: 503, body: { code: "deadline_exceeded", outcome: "unknown" }, positions: [] };
-const notNowReply: Reply = { status: 503, body: { code: "shard_recovering", outcome: "none" }, positions: [] };
-
-function grantReply(replies: Reply[], grants: { idempotencyKey: string }[]): Reply {
-  const outcomes = replies.map(({ status, body }, index) => {
-    const idempotencyKey = grants[index]?.idempotencyKey;
-    if (status < 300) return { idempotencyKey, outcome: status === 201 ? "issued" : "replayed", coupon: body };
-    return { idempotencyKey, outcome: status === 503 ? "unavailable" : "refused", problem: body };
-  });
-  const offsets = replies.flatMap(({ positions }) => positions);
-  const last = offsets.toSorted((a, b) => b.offset - a.offset).slice(0, 1);
-  return { status: 200, body: { outcomes }, positions: last };
-}
-
-function orderOperation(base: Base, ask: OrderAsk): Operation {
-  const { callerId, orderId, userId, coupon } = ask;
-  const request = { orderId, userId, couponIds: [coupon.couponId] };
-  const whole = { ...base, callerId };
-  if (ask.op === "lock") {
-    const { order, holdSeconds } = ask;
-    return { ...whole, op: "lock", request: { ...request, order, holdSeconds } };
-  }
-  if (ask.op === "redeem")
-    return { ...whole, op: "redeem", request: ask.order === undefined ? request : { ...request, order: ask.order } };
-  if (ask.op === "release") return { ...whole, op: "release", request };
-  const { key, ask: lines, restore } = ask;
-  const reversal = { orderId, idempotencyKey: key, ask: lines, couponIds: [coupon.couponId], reason: "returned" };
-  return {
-    ...whole,
-    op: "reverse",
-    request: restore === undefined ? reversal : { ...reversal, restoreCoupon: restore },
-  };
-}
-
-/** The same number gives the same order. */
-function orderOf(number: number): Order {
-  const unitAmount = 200 + ((number * 7_919) % 3_000);
-  const lines = [
-    { lineId: "1", productId: "p1", quantity: 1 + (number % 3), unitAmount },
-    { lineId: "2", productId: "p2", quantity: 1, unitAmount: 333 },
-  ];
-  return { amount: lines.reduce((sum, line) => sum + line.quantity * line.unitAmount, 0), currency: "CNY", lines };
 }

@@ -4,24 +4,32 @@ import {
   type Discount,
   dayAt,
   encodeCouponId,
-  formatInstant,
   type IssueItem,
   judgeDiscount,
   judgeReversal,
   type LockItem,
-  type Order,
   orderPayloadHash,
   payloadHash,
   type RedeemItem,
   type RefusalCode,
   type ReleaseItem,
   type ReverseItem,
-  refusals,
   reversalPayloadHash,
   startOfDayMs,
 } from "@coupon/domain";
-import type { Ask, KeyHash, Position } from "../history.ts";
+import type { KeyHash } from "../history.ts";
 import type { ReferenceLog } from "./reference-log.ts";
+import {
+  type ClaimAsk,
+  couponBody,
+  holdBody,
+  type OrderAsk,
+  problem,
+  type Reply,
+  redemptionBody,
+  reversalBody,
+  success,
+} from "./reference-replies.ts";
 import type { ReferenceRows } from "./reference-rows.ts";
 import { liveHold, type ReferenceCoupon, type ReferenceShard } from "./reference-shard.ts";
 
@@ -30,21 +38,6 @@ export const referenceKeyHash: KeyHash = (callerId, via, key) => payloadHash([ca
 
 const COUPON_KEY = new Uint8Array(32).fill(7);
 const RELEASED_MS = 86_400_000;
-
-export interface Reply {
-  status: number;
-  body: object;
-  positions: Position[];
-}
-
-export type ClaimAsk = { callerId: string; userId: string; key: string; via: "c" | "g" };
-/** About one coupon, which is `coupon`. */
-export type OrderAsk = { callerId: string; orderId: string; userId: string; coupon: ReferenceCoupon } & (
-  | { op: "lock"; order: Order; holdSeconds: number }
-  | { op: "redeem"; order?: Order }
-  | { op: "release" }
-  | { op: "reverse"; key: string; ask: Ask; restore?: boolean }
-);
 
 export interface BatchOfShards {
   definition: BatchDefinition;
@@ -344,41 +337,3 @@ const itemOf = ({ coupon, callerId, orderId }: OrderAsk) => ({
   callerId,
   orderId,
 });
-
-function problem(code: RefusalCode): Reply {
-  const { status, outcome } = refusals[code];
-  return { status, body: { code, outcome }, positions: [] };
-}
-
-function success(shard: ReferenceShard, status: number, body: object): Reply {
-  return { status, body, positions: [{ partition: shard.partition, offset: shard.durableOffset }] };
-}
-
-function couponBody({ definition }: BatchOfShards, { couponId, userId }: ReferenceCoupon): object {
-  return { couponId, batchId: definition.batchId, userId, state: "effective" };
-}
-
-function discountBody({ coupon }: OrderAsk, { discount, lines }: Discount): object {
-  const taken = lines
-    .filter((line) => line.discount > 0)
-    .map((line) => ({ lineId: line.lineId, discount: line.discount }));
-  return { coupons: [{ couponId: coupon.couponId, discount, lines: taken }], discount };
-}
-
-function holdBody(ask: OrderAsk, untilMs: number, discount: Discount): object {
-  const { orderId, userId } = ask;
-  return { orderId, userId, ...discountBody(ask, discount), lockedUntil: formatInstant(untilMs) };
-}
-
-function redemptionBody(ask: OrderAsk, atMs: number, discount: Discount): object {
-  const { orderId, userId } = ask;
-  return { orderId, userId, status: "redeemed", ...discountBody(ask, discount), redeemedAt: formatInstant(atMs) };
-}
-
-function reversalBody(
-  { couponId }: ReferenceCoupon,
-  { reversalId, reversed, remaining, restored }: ReverseItem,
-): object {
-  const coupons = [{ couponId, state: restored ? "effective" : "redeemed" }];
-  return { reversalId, discountReversed: reversed.discount, remaining, coupons };
-}

@@ -77,6 +77,9 @@ function apply(entry: Entry, at: At, findings: Findings): void {
     case "credit":
       applyTransfer(entry, at, findings);
       break;
+    case "correct":
+      // Changes no fact: what was derived from the log is derived anew.
+      break;
     default:
       applyItems(entry, at, findings);
   }

@@ -1,5 +1,6 @@
-import { type Entry, shardPart } from "@coupon/domain";
+import { type BatchDefinition, type Entry, parseInstant, type ShardRules, shardPart } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
+import { same } from "../same.ts";
 import { type At, type BatchBook, type Books, placeOf, type ShardBook, type Transfer } from "./books.ts";
 
 export function applyRules(entry: Extract<Entry, { kind: "rules" }>, at: At, findings: Findings): void {
@@ -10,19 +11,28 @@ export function applyRules(entry: Extract<Entry, { kind: "rules" }>, at: At, fin
     findings.add("rules_broken", `version ${rules.version} of the rules follows ${before.version}`, [], [placeOf(at)]);
   }
   const published = shard.batch.versions.find(({ definition }) => definition.version === rules.version)?.definition;
-  const { stock, shards } = published ?? { stock: null, shards: 1 };
-  const agrees =
-    published !== undefined &&
-    stock !== null &&
-    rules.allotment === shardPart(stock.total, shards, shard.shard) &&
-    rules.perUser === stock.perUser &&
-    rules.state === published.state;
-  if (!agrees) {
+  if (published === undefined || !same(rules, { ...rules, ...rulesOf(published, shard.shard) })) {
     findings.add("rules_broken", `version ${rules.version} of the rules is not what was published`, [], [placeOf(at)]);
   }
   shard.left += rules.allotment - (before?.allotment ?? 0);
   shard.rules = rules;
   shard.rulesFacts.push({ ...at, atMs: entry.at, rules, rows: 0 });
+}
+
+/** What a shard of a batch is to enforce; how many user buckets it has is its own matter. */
+function rulesOf(definition: BatchDefinition, shard: number): Omit<ShardRules, "buckets"> {
+  const { version, state, revoked, issueWindow, stock, shards } = definition;
+  return {
+    version,
+    state,
+    revoked,
+    fromMs: parseInstant(issueWindow.from) ?? 0,
+    untilMs: parseInstant(issueWindow.until) ?? 0,
+    allotment: shardPart(stock.total, shards, shard),
+    perDay: stock.perDay === undefined ? null : shardPart(stock.perDay, shards, shard),
+    perUser: stock.perUser,
+    perUserPerDay: stock.perUserPerDay ?? null,
+  };
 }
 
 /** Stock leaves one shard for another; that both sides agree is looked at when the whole log is read. */

@@ -5,6 +5,7 @@
 --   issue: KEYS per item its user bucket; ARGV[8] day, [9] buckets that KEYS were computed with, [10] first serial,
 --     [11] per item 14 bytes: user field (6), key hash (8)
 --   rules: ARGV[8] as the header keeps them    debit, credit: ARGV[8] the other shard, [9] amount, [10] transfer
+--   correct: ARGV[8] its id
 --   lock, redeem, release, reverse, deactivate: KEYS per item page and record; ARGV from 8 per item its fields (below)
 -- Reply: 1, or 0 where the shard is not one behind, with nothing changed. A record that is cold stays so: its bits
 -- alone change.
@@ -103,6 +104,8 @@ elseif ARGV[7] == 'debit' then
 elseif ARGV[7] == 'credit' then
   change('C' .. ARGV[8], ARGV[10])
   change('l', left + ARGV[9])
+elseif ARGV[7] == 'correct' then
+  change('k', ARGV[8])
 else
   redoItems(ARGV[7])
 end

@@ -13,7 +13,7 @@ const LINES_MAX = 2_000;
 
 /** How many of the queue's first operations make the next micro-batch: at least one. */
 export function batchSize(name: OperationName, queue: readonly Pending[]): number {
-  if (name === "debit") return 1;
+  if (name === "debit" || name === "correct") return 1;
   if (name === "claim") return Math.min(queue.length, CLAIMS_MAX);
   const countMax = Math.min(queue.length, ORDERS_MAX);
   let lines = linesOf((queue[0] as Pending).operation);
@@ -45,6 +45,7 @@ export const entryKind: Record<OperationName, EntryKind> = {
   reverse: "reverse",
   deactivate: "deactivate",
   debit: "debit",
+  correct: "correct",
 };
 
 /** Applies one micro-batch of one kind by one script call. */
@@ -75,6 +76,11 @@ export function applyBatch(
     case "debit": {
       const [request] = requestsOf(pendings, "debit");
       return calls.debit(at, expect, request ?? { target: 0, amount: 0, credited: 0 });
+    }
+    case "correct": {
+      const [request] = requestsOf(pendings, "correct");
+      if (request === undefined) throw new Error("a micro-batch is never empty");
+      return calls.correct(at, expect, request);
     }
   }
 }

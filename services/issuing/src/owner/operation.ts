@@ -1,3 +1,4 @@
+import type { Correction } from "@coupon/domain";
 import type {
   ClaimOutcome,
   ClaimRequest,
@@ -29,7 +30,8 @@ export type Operation =
   | { op: "release"; batch: number; shard: number; request: ReleaseRequest }
   | { op: "reverse"; batch: number; shard: number; request: ReversalAsk }
   | { op: "deactivate"; batch: number; shard: number; request: DeactivateRequest }
-  | { op: "debit"; batch: number; shard: number; request: DebitAsk };
+  | { op: "debit"; batch: number; shard: number; request: DebitAsk }
+  | { op: "correct"; batch: number; shard: number; request: Correction };
 
 export type OperationName = Operation["op"];
 
@@ -42,6 +44,7 @@ export interface OutcomeOf {
   reverse: ReversalOutcome;
   deactivate: DeactivateOutcome;
   debit: { amount: number; transfer: number; issued: number };
+  correct: { kind: "corrected"; again: boolean };
 }
 
 /** Why an owner gave no outcome. After `unknown` the operation may have happened or not. */

@@ -1,4 +1,4 @@
-import { type EntryKind, partitionOf } from "@coupon/domain";
+import { type DerivedStore, type EntryKind, partitionOf } from "@coupon/domain";
 import { RedisUnavailable, type ShardAddress } from "@coupon/redis";
 import { applyBatch, batchSize, entryKind } from "./apply.ts";
 import { ColdRecords } from "./cold-records.ts";
@@ -284,6 +284,8 @@ export class Owner implements OwnerContext {
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
+    if (pendings[0]?.operation.op === "correct")
+      this.#carryOut(turn, pendings[0].operation.request.stores, result.number);
     if (again.length > 0) this.requeue(turn, again);
     if (cold.length > 0) this.#cold.load(turn, cold);
     if (outOfStock.length > 0) this.#transfers.refill(turn, outOfStock);
@@ -363,6 +365,19 @@ export class Owner implements OwnerContext {
     shard.jobs.push({ run });
     this.#rules.enforce(partition, shard);
     this.pump(partition, shard);
+  }
+
+  /** A correction of hot state: once its entry is durable, the shard is built anew from the ledger, in a turn of its own. */
+  #carryOut({ partition, shard }: ShardTurn, stores: DerivedStore[], number: number): void {
+    if (!stores.includes("redis")) return;
+    const run = async () => {
+      shard.recovering = true;
+      void this.#rebuild(partition, shard);
+    };
+    shard.whenDurable(number, () => {
+      shard.jobs.push({ run });
+      this.pump(partition, shard);
+    });
   }
 
   async #rebuild(partition: Partition, shard: Shard): Promise<void> {

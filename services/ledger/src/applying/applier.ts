@@ -8,6 +8,7 @@ import {
   readPartition,
   writeEntries,
 } from "@coupon/database";
+import type { Entry } from "@coupon/domain";
 import type { LogMessage } from "@coupon/events";
 import type { TermsSource } from "../posting/terms.ts";
 import { EntryUnfit, type HaltReason, Lane, type Stretch } from "./lane.ts";
@@ -36,6 +37,8 @@ export interface ApplierOptions {
   /** How long it waits until that is an alarm, and holds up nothing but its partition. */
   termsWaitMs: number;
   observer: ApplierObserver;
+  /** Is told every entry that counts, before it is committed. */
+  onEntry?: (partition: number, entry: Entry, hash: string) => void;
 }
 
 /** What becomes of the work, for metrics, logs and reads that wait. */
@@ -114,7 +117,7 @@ export class Applier {
   async positionOf(partition: number): Promise<number> {
     let lane = this.#lanes.get(partition);
     if (lane === undefined) {
-      lane = new Lane(partition, (batch) => this.#options.terms.of(batch) !== undefined);
+      lane = new Lane(partition, (batch) => this.#options.terms.of(batch) !== undefined, this.#options.onEntry);
       this.#lanes.set(partition, lane);
     }
     lane.ready = false;

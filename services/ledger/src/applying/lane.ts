@@ -78,11 +78,20 @@ export class Lane {
   #underWay: Stretch[] = [];
 
   readonly #knows: (batch: number) => boolean;
+  readonly #onEntry: (partition: number, entry: Entry, hash: string) => void;
 
-  /** @param knows whether the terms of a batch are known: an entry of another one is not applied yet */
-  constructor(partition: number, knows: (batch: number) => boolean) {
+  /**
+   * @param knows whether the terms of a batch are known: an entry of another one is not applied yet
+   * @param onEntry is told every entry that counts, when it is taken; again, where the lane has gone back
+   */
+  constructor(
+    partition: number,
+    knows: (batch: number) => boolean,
+    onEntry: (partition: number, entry: Entry, hash: string) => void = () => {},
+  ) {
     this.partition = partition;
     this.#knows = knows;
+    this.#onEntry = onEntry;
   }
 
   get queuedBytes(): number {
@@ -222,6 +231,7 @@ export class Lane {
       const digest = hash("sha1", message.text, "hex");
       rows.add(this.partition, entry, digest);
       this.#hashes.set(key, digest);
+      this.#onEntry(this.partition, entry, digest);
       return entry.at;
     } catch (error) {
       this.singleUntil = message.offset + 1;

@@ -5,6 +5,7 @@ import {
   type FactRows,
   type HoldRow,
   type LedgerWrite,
+  noPostings,
   type PositionAdvance,
   type ShardAdvance,
   STATE_TOUCHED,
@@ -33,12 +34,14 @@ export class LedgerRows {
   #deactivations: FactRows["deactivations"] = [];
   #rules: FactRows["rules"] = [];
   #transfers: FactRows["transfers"] = [];
-  readonly #journal: Journal;
+  readonly #journal: Journal | null;
+  #corrections: FactRows["corrections"] = [];
   #facts = 0;
   #entries = 0;
 
-  constructor(terms: TermsSource) {
-    this.#journal = new Journal(terms);
+  /** @param terms null where rows are made anew of entries that were posted when they were first applied */
+  constructor(terms: TermsSource | null) {
+    this.#journal = terms === null ? null : new Journal(terms);
   }
 
   /** Rows so far, to know when a transaction is large enough. */
@@ -66,14 +69,15 @@ export class LedgerRows {
     this.#deactivations = [];
     this.#rules = [];
     this.#transfers = [];
-    this.#journal.clear();
+    this.#journal?.clear();
+    this.#corrections = [];
     this.#facts = 0;
     this.#entries = 0;
   }
 
   /** The rows have been committed. */
   committed(): void {
-    this.#journal.committed();
+    this.#journal?.committed();
   }
 
   advance(position: PositionAdvance): void {
@@ -96,8 +100,9 @@ export class LedgerRows {
         deactivations: this.#deactivations,
         rules: this.#rules,
         transfers: this.#transfers,
+        corrections: this.#corrections,
       },
-      postings: this.#journal.work(),
+      postings: this.#journal?.work() ?? noPostings,
     };
   }
 
@@ -114,7 +119,7 @@ export class LedgerRows {
     shard.atMs = entry.at;
     this.#entries += 1;
     this.#apply(entry, shard);
-    this.#journal.add(entry);
+    this.#journal?.add(entry);
   }
 
   #apply(entry: Entry, shard: ShardAdvance): void {
@@ -143,6 +148,9 @@ export class LedgerRows {
       case "debit":
       case "credit":
         this.#transfer(entry, shard);
+        break;
+      case "correct":
+        this.#correct(entry);
         break;
       default:
         throw unknownKind(entry);
@@ -222,6 +230,11 @@ export class LedgerRows {
     const peer = entry.kind === "debit" ? entry.target : entry.source;
     this.#transfers.push({ batch, shard, number, kind, peer, transfer, amount, atMs: entry.at });
     advance[entry.kind === "debit" ? "debited" : "credited"] += amount;
+    this.#facts += 1;
+  }
+
+  #correct({ batch, shard, number, at, correction }: Of<"correct">): void {
+    this.#corrections.push({ ...correction, batch, shard, number, atMs: at });
     this.#facts += 1;
   }
 

@@ -31,6 +31,10 @@ export class Batches {
     for (const { callerId } of definition.callers) this.#byCaller.get(callerId)?.delete(definition.batchNumber);
   }
 
+  byId(batchId: string): BatchDefinition | undefined {
+    return this.#byId.get(batchId);
+  }
+
   byNumber(batchNumber: number): BatchDefinition | undefined {
     return this.#byNumber.get(batchNumber);
   }

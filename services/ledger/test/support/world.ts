@@ -11,13 +11,14 @@ import {
   type TablePublisher,
 } from "@coupon/events";
 import { createTestLog, type TestLog } from "@coupon/events/testing";
-import { createIssuer, eventually, type Issuer } from "@coupon/testkit";
+import { createIssuer, eventually, type Issuer, uniqueName } from "@coupon/testkit";
 import { type RunningLedger, startLedger } from "../../src/compose.ts";
 import { readConfig } from "../../src/config.ts";
 import type { StoryEntry } from "./shard-story.ts";
 
 export const INTERNAL_TOKEN = "internal-token-of-tests";
 const COUPON_KEYS = JSON.stringify({ 1: randomBytes(32).toString("base64") });
+export const HASH_KEY = randomBytes(32).toString("base64");
 const APPEND_TIMEOUT_MS = 20_000;
 
 export const batchOf = (batchNumber: number, overrides: Partial<BatchDefinition> = {}): BatchDefinition => ({
@@ -60,6 +61,7 @@ export class World {
   readonly log: TestLog;
   readonly pool: Pool;
   readonly issuer: Issuer;
+  readonly keyPrefix = uniqueName("l");
   readonly codec = createCouponIdCodec(parseCouponKeys(COUPON_KEYS));
   readonly #appender: EntryAppender;
   readonly #publisher: TablePublisher;
@@ -103,6 +105,11 @@ export class World {
       PARTITIONS: String(partitions),
       INTERNAL_TOKEN,
       COUPON_KEYS,
+      REDIS_URL: process.env.REDIS_URL ?? "",
+      KEY_PREFIX: this.keyPrefix,
+      HASH_KEY,
+      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
+      AUDIT_HOUR: "-1",
       ...this.issuer.env,
       ...overrides,
     };
@@ -185,6 +192,27 @@ export class World {
   async ops(path: string, roles: string[] | null = ["finance"], ledger = this.#ledgers[0]): Promise<Answer> {
     const authorization = roles === null ? "" : `Bearer ${await this.issuer.token("fay", roles)}`;
     return this.get(`/ops/v1${path}`, { authorization }, ledger);
+  }
+
+  /** Asks the operators' API to do something, as this person with these roles. */
+  async post(
+    path: string,
+    body: object | undefined,
+    subject: string,
+    roles: string[],
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const response = await fetch(`${this.#ledgers[0]?.address}/ops/v1${path}`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${await this.issuer.token(subject, roles)}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, text, body: text === "" ? null : JSON.parse(text), headers: response.headers };
   }
 
   async close(): Promise<void> {

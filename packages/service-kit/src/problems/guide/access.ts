@@ -45,6 +45,18 @@ export const accessGuide = {
     caller: "Check the campaign id.",
     sre: "Nothing.",
   },
+  reconciliation_not_found: {
+    meaning: "There is no such reconciliation.",
+    when: "The id is mistyped.",
+    caller: "Check the reconciliation id.",
+    sre: "Nothing.",
+  },
+  correction_not_found: {
+    meaning: "There is no such correction of this reconciliation.",
+    when: "The id is mistyped, or the correction was proposed about another reconciliation.",
+    caller: "Check both ids.",
+    sre: "Nothing.",
+  },
   idempotency_conflict: {
     meaning: "This name already stands for something else, and that stays as it is.",
     when: "The key or the order was used before with other coupons, another user, another order content or other lines.",

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type AuditSnapshot, openAuditSnapshot, type Pool, type SerialRange, type ShardRow } from "@coupon/database";
+import { shardKey } from "@coupon/domain";
+import type { LogReader } from "@coupon/events";
+import type { ShardReads } from "@coupon/redis";
+import { compareBooks } from "../compare-counts.ts";
+import { comparePostgres } from "./compare-postgres.ts";
+import { bucketsOf, compareRedis, ShardAway } from "./compare-redis.ts";
+import { CouponTable } from "./coupon-table.ts";
+import type { Finding } from "./finding.ts";
+import { LogWalk } from "./log-walk.ts";
+
+export interface AuditResources {
+  /** Connections whose statements have no time-out. */
+  snapshots: Pool;
+  reader: LogReader;
+  reads: ShardReads;
+  /** Coupons compared in one walk over the log: 59 bytes each are held. */
+  couponsAtOnce: number;
+  /** How long a shard that is recovering is waited for. */
+  awayMs: number;
+}
+
+export interface AuditProgress {
+  found(finding: Finding): void;
+  /** A range has been compared, whole. */
+  compared(coupons: number, shardDone: boolean): void;
+  /** A shard of which Redis could not be compared. */
+  left(key: string, because: string): void;
+  signal: AbortSignal;
+}
+
+interface Planned {
+  books: ShardRow;
+  range: SerialRange;
+  isFirst: boolean;
+  isLast: boolean;
+}
+
+const AWAY_AGAIN_MS = 200;
+/** Rows beyond what anybody says was issued are strays and get no room in a table. */
+const STRAYS_MAX = 4_096;
+
+/** Compares the shards of one partition that are wanted, coupon by coupon, in log, PostgreSQL and Redis. */
+export async function auditPartition(
+  resources: AuditResources,
+  partition: number,
+  wants: (batch: number, shard: number) => boolean,
+  progress: AuditProgress,
+): Promise<void> {
+  const snapshot = await openAuditSnapshot(resources.snapshots, partition);
+  try {
+    const plan: Planned[] = [];
+    for (const books of snapshot.shards) {
+      if (wants(books.batch, books.shard)) plan.push(...(await planShard(snapshot, books, resources.couponsAtOnce)));
+    }
+    while (plan.length > 0) {
+      await auditTogether(resources, snapshot, takeGroup(plan, resources.couponsAtOnce), progress, plan.length === 0);
+    }
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function planShard(snapshot: AuditSnapshot, books: ShardRow, couponsMax: number): Promise<Planned[]> {
+  const { batch, shard } = books;
+  const end = Math.max(books.issued, Math.min(await snapshot.serialsEnd(batch, shard), books.issued + STRAYS_MAX));
+  const plan: Planned[] = [];
+  for (let from = 0; from === 0 || from < end; from += couponsMax) {
+    const to = Math.min(end, from + couponsMax);
+    plan.push({ books, range: { batch, shard, from, to }, isFirst: from === 0, isLast: to === end });
+  }
+  return plan;
+}
+
+/** The next ranges that fit into memory together: at least one. */
+function takeGroup(plan: Planned[], couponsMax: number): Planned[] {
+  const group: Planned[] = [];
+  let coupons = 0;
+  for (const { range } of plan) {
+    coupons += range.to - range.from;
+    if (group.length > 0 && coupons > couponsMax) break;
+    group.push(plan[group.length] as Planned);
+  }
+  plan.splice(0, group.length);
+  return group;
+}
+
+async function auditTogether(
+  { reader, reads, awayMs }: AuditResources,
+  snapshot: AuditSnapshot,
+  group: Planned[],
+  progress: AuditProgress,
+  isLastGroup: boolean,
+): Promise<void> {
+  const tables = new Map<string, { planned: Planned; table: CouponTable }[]>();
+  for (const planned of group) {
+    const { books, range } = planned;
+    const key = shardKey(books.batch, books.shard);
+    const table = new CouponTable(range, books.rules?.buckets ?? 1, reads);
+    tables.set(key, [...(tables.get(key) ?? []), { planned, table }]);
+  }
+  const walk = new LogWalk(
+    reader,
+    snapshot.partition,
+    (key) => tables.has(key),
+    (key, entry) => {
+      progress.signal.throwIfAborted();
+      for (const { table } of tables.get(key) ?? []) table.apply(entry);
+    },
+  );
+  try {
+    await walk.to(snapshot.position);
+    // Where the log has nothing of a shard any more, all of its coupons are older.
+    const issuedBy = new Map(group.map(({ books }) => [books, issuedOf(walk, books)]));
+    for (const [key, parts] of tables) {
+      for (const { planned, table } of parts) {
+        const { books, isFirst, isLast } = planned;
+        const issued = issuedBy.get(books) ?? books.issued;
+        const told = walk.shards.get(key);
+        if (isFirst && told?.count != null) compareCounters(told.count, books, progress);
+        await comparePostgres(snapshot, table, { number: books.number, issued, isLast }, progress.found);
+      }
+    }
+    if (isLastGroup) await snapshot.close();
+    for (const [key, parts] of tables) {
+      for (const { planned, table } of parts) {
+        const { books, isFirst, isLast, range } = planned;
+        const issued = issuedBy.get(books) ?? books.issued;
+        const buckets = bucketsOf(walk.shards.get(key)?.count ?? null, books);
+        const comparison = { reads, walk, key, table, issued, buckets, withHeader: isFirst };
+        const because = await comparePatiently(comparison, progress, awayMs);
+        if (because !== null) progress.left(key, because);
+        progress.compared(Math.max(0, Math.min(range.to, issued) - range.from), isLast);
+      }
+    }
+  } finally {
+    await walk.close();
+  }
+}
+
+function issuedOf(walk: LogWalk, books: ShardRow): number {
+  return walk.shards.get(shardKey(books.batch, books.shard))?.count?.issued ?? books.issued;
+}
+
+function compareCounters(
+  told: ShardRow | Parameters<typeof compareBooks>[0],
+  books: ShardRow,
+  progress: AuditProgress,
+) {
+  const { batch, shard, number } = books;
+  for (const { counter, expected, found } of compareBooks(told, books)) {
+    progress.found({
+      ...{ batch, shard, serial: null, store: "postgresql", kind: "counter", number },
+      ...{ expected: { [counter]: expected }, found: { [counter]: found } },
+    });
+  }
+}
+
+/** Compares with Redis; again, while the shard is recovering. Answers why it could not be compared, null where it was. */
+async function comparePatiently(
+  comparison: Omit<Parameters<typeof compareRedis>[0], "report" | "signal">,
+  progress: AuditProgress,
+  awayMs: number,
+): Promise<string | null> {
+  const until = performance.now() + awayMs;
+  for (;;) {
+    const findings: Finding[] = [];
+    try {
+      const report = (finding: Finding) => void findings.push(finding);
+      await compareRedis({ ...comparison, report, signal: progress.signal });
+      for (const finding of findings) progress.found(finding);
+      return null;
+    } catch (error) {
+      if (!(error instanceof ShardAway)) throw error;
+      if (performance.now() > until) return error.message;
+    }
+    await sleep(AWAY_AGAIN_MS, undefined, { signal: progress.signal });
+  }
+}

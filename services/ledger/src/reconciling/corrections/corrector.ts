@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { deriveAnew, type Pool, readPositions } from "@coupon/database";
+import type { LogReader } from "@coupon/events";
+import type { ShardReads } from "@coupon/redis";
+import type { Logger } from "@coupon/service-kit";
+import type { IssuingCalls } from "../../stores/issuing-calls.ts";
+import type { CorrectionRequest, Reconciliations } from "../../stores/reconciliations.ts";
+import type { Auditor } from "../audit/auditor.ts";
+import { CouponEntries } from "../audit/gather.ts";
+import type { ReconcilingMetrics } from "../metrics.ts";
+
+export interface CorrectorOptions {
+  store: Reconciliations;
+  /** Connections for writing. */
+  pool: Pool;
+  reads: ShardReads;
+  auditor: Auditor;
+  issuing: IssuingCalls;
+  metrics: ReconcilingMetrics;
+  logger: Logger;
+}
+
+type Approved = Awaited<ReturnType<Reconciliations["approved"]>>[number];
+
+const SWEEP_MS = 500;
+/** An approved correction whose entry has not come back through the log by then is sent to its shard again. */
+const RESEND_AFTER_MS = 10_000;
+
+/**
+ * Carries approved corrections out: has the entry written by the shard's owner, and, once the ledger has applied that
+ * entry, derives anew what it names in PostgreSQL. Redis is built anew by the owner itself. Then an audit of the shard
+ * shows what it has led to. Any process may do any step, and a step done twice does no harm.
+ */
+export class Corrector {
+  readonly #options: CorrectorOptions;
+  readonly #stopping = new AbortController();
+  readonly #sentAtMs = new Map<string, number>();
+  readonly #deriving = new Set<string>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: CorrectorOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** Has an approved correction written into its shard's log. False where that is not known to have been done. */
+  send(correction: CorrectionRequest): Promise<boolean> {
+    const { batch, shard, correctionId, stores, serials, reason, proposedBy, approvedBy } = correction;
+    this.#sentAtMs.set(correctionId, performance.now());
+    const entry = { correctionId, stores, serials, reason, proposedBy, approvedBy: approvedBy ?? "" };
+    return this.#options.issuing.correct(batch, shard, entry);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(SWEEP_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      // PostgreSQL being away shows elsewhere; the next sweep tries again.
+      const approved = await this.#options.store.approved().catch(() => []);
+      for (const correction of approved) await this.#further(correction).catch((error: unknown) => this.#failed(error));
+    }
+  }
+
+  async #further(correction: Approved): Promise<void> {
+    const { correctionId, entry, stores } = correction;
+    if (entry === null) {
+      await this.#sendAgain(correction);
+      return;
+    }
+    if (stores.includes("redis") && !(await this.#isRebuilt(correction))) return this.#sendAgain(correction);
+    if (!stores.includes("postgresql")) return this.#applied(correction, entry, null);
+    if (this.#deriving.has(correctionId) || !this.#options.auditor.hasRoom) return;
+    this.#deriving.add(correctionId);
+    void this.#options.auditor
+      .alone((reader) => this.#derive(correction, entry, reader))
+      .finally(() => this.#deriving.delete(correctionId));
+  }
+
+  async #sendAgain(correction: Approved): Promise<void> {
+    const approvedForMs = Date.now() - (correction.approvedAt?.getTime() ?? 0);
+    const sentAtMs = this.#sentAtMs.get(correction.correctionId) ?? performance.now() - approvedForMs;
+    if (performance.now() - sentAtMs > RESEND_AFTER_MS) await this.send(correction);
+  }
+
+  /** The header names the correction that it was last written, until the shard is built anew. */
+  async #isRebuilt({ batch, shard, correctionId }: Approved): Promise<boolean> {
+    const [header] = await this.#options.reads.headers([{ batch, shard }]);
+    return header != null && header.correctionId !== correctionId;
+  }
+
+  async #derive(correction: Approved, entry: number, reader: LogReader): Promise<void> {
+    const { correctionId, batch, shard, partition, serials } = correction;
+    if (partition === null) return;
+    const gathered = new CouponEntries(reader, { partition, batch, shard, serials });
+    try {
+      // Nearly all of the log is read before the position is locked, and the little that came since under the lock.
+      const [standing] = await readPositions(this.#options.pool, [partition]);
+      await gathered.to(standing?.position ?? 0);
+      await deriveAnew(
+        this.#options.pool,
+        { partition, batch, shard, serials },
+        async (position) => {
+          if (gathered.position > position) throw new Error("the ledger has gone back; once more");
+          await gathered.to(position);
+          if (serials.length > 0 && !gathered.knowsAll(serials)) {
+            throw new Error("the log does not go back to the issue of these coupons");
+          }
+          return gathered.derive();
+        },
+        async (connection, number) => {
+          await this.#options.store.markApplied(correctionId, entry, number, connection);
+        },
+      );
+    } finally {
+      await gathered.close();
+    }
+    this.#options.metrics.corrected();
+    await this.#verify(correction);
+  }
+
+  async #applied(correction: Approved, entry: number, derivedAtNumber: number | null): Promise<void> {
+    const mine = await this.#options.store.markApplied(correction.correctionId, entry, derivedAtNumber);
+    if (!mine) return;
+    this.#options.metrics.corrected();
+    await this.#verify(correction);
+  }
+
+  async #verify({ batch, shard, correctionId }: Approved): Promise<void> {
+    this.#sentAtMs.delete(correctionId);
+    await this.#options.auditor.start({ trigger: "correction", startedBy: correctionId, batch, shard });
+  }
+
+  #failed(error: unknown): void {
+    this.#options.logger.error({ err: error }, "a correction could not be carried further; trying again");
+  }
+}

@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Pool, readBatchTransfers, readShardRows, type ShardRow } from "@coupon/database";
+import { type BatchDefinition, shardKey } from "@coupon/domain";
+import type { ShardReads } from "@coupon/redis";
+import type { Logger } from "@coupon/service-kit";
+import type { CounterDrift } from "../compare-counts.ts";
+import { type BatchStock, proveBatches } from "./prove-batches.ts";
+import { newProof, proveShard, type ShardProof } from "./prove-shard.ts";
+import type { Tallies } from "./tallies.ts";
+
+export interface ProverOptions {
+  pool: Pool;
+  reads: ShardReads;
+  tallies: Tallies;
+  /** The partitions that this process applies now. */
+  partitions: () => number[];
+  definitionOf: (batch: number) => BatchDefinition | undefined;
+  /** From the beginning of one round to that of the next. */
+  everyMs: number;
+  /** A drift is certain: two rounds in a row have found it. Called once for it. */
+  onDrift: (at: { batch: number; shard: number | null }, what: string) => void;
+  onRound: (seconds: number) => void;
+  logger: Logger;
+}
+
+/** What the proof says now. */
+export interface ProofSummary {
+  /** When the last round ended; 0 before the first. */
+  asOfMs: number;
+  startedAtMs: number;
+  shards: ShardProof[];
+  batches: BatchStock[];
+}
+
+const HEADERS_AT_ONCE = 500;
+
+/**
+ * The running proof: every second, of every shard whose partition this process applies, that Redis, the log and
+ * PostgreSQL agree. It reads a row and a header of each, and takes the log from the entries as they are applied: no
+ * traffic waits for it.
+ */
+export class Prover {
+  readonly #options: ProverOptions;
+  readonly #proofs = new Map<string, ShardProof>();
+  readonly #told = new Map<string, string>();
+  readonly #stopping = new AbortController();
+  #batches: BatchStock[] = [];
+  /** What the last round said of batches; a drift counts when it is said twice. */
+  #suspicions = new Map<number, string>();
+  readonly #startedAtMs = Date.now();
+  #asOfMs = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ProverOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  summary(): ProofSummary {
+    return {
+      asOfMs: this.#asOfMs,
+      startedAtMs: this.#startedAtMs,
+      shards: [...this.#proofs.values()],
+      batches: this.#batches,
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    let failing = false;
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      try {
+        await this.round();
+        failing = false;
+        this.#options.onRound((performance.now() - startedAt) / 1_000);
+      } catch (error) {
+        // Said once: shards that are not proven show by their age.
+        if (!failing) this.#options.logger.warn({ err: error }, "the running proof can't read its stores");
+        failing = true;
+      }
+      const waitMs = Math.max(10, this.#options.everyMs - (performance.now() - startedAt));
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** One round over all shards. */
+  async round(): Promise<void> {
+    const { pool, tallies, partitions, definitionOf } = this.#options;
+    const mine = partitions();
+    tallies.keepOnly(new Set(mine));
+    const books = mine.length === 0 ? [] : await readShardRows(pool, mine);
+    this.#forgetOthers(books);
+    for (let from = 0; from < books.length; from += HEADERS_AT_ONCE) {
+      await this.#proveSome(books.slice(from, from + HEADERS_AT_ONCE));
+    }
+    const moved = books.some(({ debited, credited }) => debited + credited > 0);
+    this.#batches = proveBatches(books, moved ? await readBatchTransfers(pool) : [], definitionOf);
+    this.#tellBatches();
+    this.#asOfMs = Date.now();
+  }
+
+  async #proveSome(books: ShardRow[]): Promise<void> {
+    const headers = await this.#options.reads.headers(books);
+    const nowMs = Date.now();
+    for (const [index, each] of books.entries()) {
+      const key = shardKey(each.batch, each.shard);
+      let proof = this.#proofs.get(key);
+      if (proof === undefined) {
+        proof = newProof(each);
+        this.#proofs.set(key, proof);
+      }
+      const tally = this.#options.tallies.of(each.partition, each.batch, each.shard);
+      proveShard(proof, tally, { books: each, header: headers[index] ?? null }, nowMs);
+      this.#tell(key, proof);
+    }
+  }
+
+  #tell(key: string, { state, batch, shard, drifts }: ShardProof): void {
+    if (state === "proven") this.#told.delete(key);
+    if (state !== "drifting") return;
+    const what = drifts.map(describe).join("; ");
+    const counters = drifts.map((drift) => `${drift.store} ${drift.counter}`).join("; ");
+    if (this.#told.get(key) === counters) return;
+    this.#told.set(key, counters);
+    this.#options.onDrift({ batch, shard }, what);
+  }
+
+  #tellBatches(): void {
+    const suspicions = new Map<number, string>();
+    for (const { batch, drift } of this.#batches) {
+      const key = `batch ${batch}`;
+      if (drift === null) {
+        this.#told.delete(key);
+        continue;
+      }
+      suspicions.set(batch, drift);
+      if (this.#suspicions.get(batch) !== drift || this.#told.get(key) === drift) continue;
+      this.#told.set(key, drift);
+      this.#options.onDrift({ batch, shard: null }, drift);
+    }
+    this.#suspicions = suspicions;
+  }
+
+  #forgetOthers(books: ShardRow[]): void {
+    const keys = new Set(books.map(({ batch, shard }) => shardKey(batch, shard)));
+    for (const key of this.#proofs.keys()) if (!keys.has(key)) this.#proofs.delete(key);
+  }
+}
+
+function describe({ store, counter, expected, found }: CounterDrift): string {
+  return `${store} has ${counter} ${String(found)} where the log has ${String(expected)}`;
+}

@@ -1,0 +1,104 @@
+import type { Pool } from "@coupon/database";
+import type { CouponIdCodec } from "@coupon/domain";
+import { createLogReader, type LogConfig } from "@coupon/events";
+import { connectRedis, createShardReads } from "@coupon/redis";
+import type { Logger } from "@coupon/service-kit";
+import type { Registry } from "prom-client";
+import type { LedgerConfig } from "../config.ts";
+import type { Batches } from "../stores/batches.ts";
+import { createIssuingCalls } from "../stores/issuing-calls.ts";
+import { Reconciliations } from "../stores/reconciliations.ts";
+import type { ReconcilingResources } from "../use-cases/reconciling.ts";
+import { Auditor } from "./audit/auditor.ts";
+import { Corrector } from "./corrections/corrector.ts";
+import { createReconcilingMetrics } from "./metrics.ts";
+import { auditNightly } from "./nightly.ts";
+import { Prover } from "./proof/prover.ts";
+import type { Tallies } from "./proof/tallies.ts";
+
+const AWAY_MS = 30_000;
+const CONNECTIONS_MAX = 4;
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+export interface ReconcilingParts {
+  config: LedgerConfig;
+  log: LogConfig;
+  logger: Logger;
+  registry: Registry;
+  /** Makes a pool of so many connections; a statement time-out of 0 is none. */
+  openPool: (connectionsMax: number, statementTimeoutMs: number) => Pool;
+  codec: CouponIdCodec;
+  batches: Batches;
+  tallies: Tallies;
+  /** The partitions that this process applies now. */
+  partitions: () => number[];
+}
+
+export interface Reconciling extends ReconcilingResources {
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Constructs the running proof, the audit and the corrections. Nothing of the ledger waits for any of them. */
+export async function createReconciling(parts: ReconcilingParts): Promise<Reconciling> {
+  const { config, log, logger, registry, codec, batches, tallies } = parts;
+  const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger });
+  const hashKey = Buffer.from(config.HASH_KEY, "base64");
+  const reads = createShardReads({ redis, prefix: config.KEY_PREFIX, hashKey });
+  const pool = parts.openPool(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
+  // A whole shard streams through one statement: no time-out fits it. The audit ends when the ledger does.
+  const snapshots = parts.openPool(1, 0);
+  const store = new Reconciliations(pool);
+  const definitionOf = (batch: number) => batches.byNumber(batch);
+  const issuing = createIssuingCalls({
+    ...{ baseUrl: config.ISSUING_INTERNAL_URL, token: config.INTERNAL_TOKEN, timeoutMs: config.INTERNAL_TIMEOUT_MS },
+    registry,
+  });
+  const metrics = createReconcilingMetrics(
+    registry,
+    () => prover.summary(),
+    () => store.countOpen(),
+  );
+  const auditor = new Auditor({
+    ...{ pool, snapshots, reads, store, codec, definitionOf, metrics, logger },
+    partitions: config.PARTITIONS,
+    couponsAtOnce: config.AUDIT_COUPONS_AT_ONCE,
+    awayMs: AWAY_MS,
+    openReader: (name) => createLogReader({ config: log, groupId: `${log.topicPrefix}${log.clientId}-${name}` }),
+  });
+  const prover: Prover = new Prover({
+    ...{ pool, reads, tallies, definitionOf, logger, partitions: parts.partitions },
+    everyMs: config.PROOF_EVERY_MS,
+    onDrift({ batch, shard }, what) {
+      metrics.drifted();
+      logger.error({ batch, shard }, `the running proof has found a drift: ${what}`);
+      // The audit names the coupon, and which of the stores it is.
+      auditor
+        .start({ trigger: "proof", startedBy: "the running proof", batch, shard })
+        .catch((error: unknown) => logger.warn({ err: error }, "an audit could not be started"));
+    },
+    onRound: metrics.round,
+  });
+  const corrector = new Corrector({ store, pool, reads, auditor, issuing, metrics, logger });
+  let endNights = () => {};
+  return {
+    ...{ store, auditor, corrector, batchByNumber: definitionOf },
+    proof: () => prover.summary(),
+    batchById: (batchId) => batches.byId(batchId),
+    start() {
+      if (config.PROOF_EVERY_MS > 0) prover.start();
+      corrector.start();
+      if (config.AUDIT_HOUR >= 0) endNights = auditNightly(auditor, config.AUDIT_HOUR, () => Date.now());
+    },
+    async stop() {
+      endNights();
+      await prover.stop();
+      await corrector.stop();
+      await auditor.stop();
+      await issuing.close();
+      await pool.end();
+      await snapshots.end();
+      await redis.close();
+    },
+  };
+}

@@ -1,0 +1,322 @@
+import type { BatchDefinition } from "@coupon/domain";
+import { eventually } from "@coupon/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Platform } from "./support/platform.ts";
+
+/** Real issuing, Redis, Kafka and PostgreSQL; drifts are planted by editing a store behind everybody's back. */
+let platform: Platform;
+let number = 0;
+
+beforeAll(async () => {
+  platform = await Platform.start();
+});
+afterAll(() => platform.close());
+
+interface Books {
+  batch: BatchDefinition;
+  /** Coupon ids by serial: users u0 to u9. */
+  coupons: string[];
+}
+
+/** A batch of ten coupons, of which the first is redeemed by an order, the second held, and all are in PostgreSQL. */
+async function books(): Promise<Books> {
+  number += 1;
+  const batch = await platform.batch(number, {}, "u0");
+  const coupons: string[] = [];
+  for (let user = 0; user < 10; user += 1) {
+    // The one that tried whether the batch issues may have got another; ids are told in the order of serials here.
+    if (user > 0) await platform.claim(batch.batchId, `u${user}`);
+  }
+  await applied(batch);
+  const { rows } = await platform.world.pool.query(
+    "SELECT serial, user_id, issued_at_ms FROM ledger.coupon WHERE batch = $1 ORDER BY serial",
+    [batch.batchNumber],
+  );
+  for (const row of rows) {
+    coupons.push(
+      platform.world.couponId(batch, 0, { serial: row.serial, userId: row.user_id, issuedAtMs: row.issued_at_ms }),
+    );
+  }
+  await platform.redeem("u0", coupons[0] ?? "", `order-${number}`);
+  await applied(batch);
+  await proven();
+  return { batch, coupons };
+}
+
+/** Waits until the ledger has what Redis has of the batch's shard. */
+async function applied({ batchNumber }: BatchDefinition): Promise<void> {
+  await eventually(
+    async () => {
+      const [header] = await platform.calls.readHeaders([{ batch: batchNumber, shard: 0 }]);
+      const { rows } = await platform.world.pool.query("SELECT number FROM ledger.shard WHERE batch = $1", [
+        batchNumber,
+      ]);
+      return header != null && rows[0]?.number === header.number;
+    },
+    { timeoutMs: 20_000 },
+  );
+}
+
+async function proven(): Promise<void> {
+  await eventually(
+    async () => {
+      const { shards, proven: count } = await platform.proof();
+      return shards === number && count === shards;
+    },
+    { timeoutMs: 20_000 },
+  );
+}
+
+const key = (batch: BatchDefinition, rest: string) => `${platform.world.keyPrefix}{${batch.batchNumber}.0}:${rest}`;
+const sql = (text: string, ...values: unknown[]) => platform.world.pool.query(text, values);
+
+/** Plants `change`, has the audit find and name it, repairs it by two persons, and finds all clean. */
+async function plantAndRepair(
+  { batch, coupons }: Books,
+  change: () => Promise<unknown>,
+  expected: { store: string; kind: string; serial: number | null },
+): Promise<void> {
+  await change();
+  const audit = await platform.audit({ batchId: batch.batchId });
+  expect(audit).toMatchObject({ state: "discrepant", detail: null });
+  const { serial } = expected;
+  const couponId = serial === null ? null : (coupons[serial] ?? null);
+  expect(audit.discrepancies).toContainEqual(expect.objectContaining({ ...expected, couponId }));
+  expect(audit.discrepancies).toHaveLength(1);
+  const ids = audit.discrepancies.map((each: { discrepancyId: number }) => each.discrepancyId);
+  await platform.correct(audit.reconciliationId, ids);
+  expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean", found: 0 });
+  await platform.claim(batch.batchId, "afterwards");
+}
+
+describe("the running proof", () => {
+  it("says that given = issued + left + in transfer", async () => {
+    await books();
+    const proof = await platform.proof();
+    expect(proof.drifting).toEqual([]);
+    expect(proof.stock.issued).toBeGreaterThanOrEqual(10);
+    expect(proof.stock.given).toBe(proof.stock.issued + proof.stock.left + proof.stock.inTransfer);
+    expect(proof.oldestSeconds).toBeLessThan(5);
+  });
+
+  it.each<[string, (batch: BatchDefinition) => Promise<unknown>]>([
+    ["stock left in Redis off by one", (batch) => platform.redis.hincrby(key(batch, "h"), "l", 1)],
+    ["the day's first serial in Redis off by one", (batch) => platform.redis.hincrby(key(batch, "h"), "f", 1)],
+    [
+      "coupons issued in PostgreSQL off by one",
+      (b) => sql("UPDATE ledger.shard SET issued = issued + 1 WHERE batch = $1", b.batchNumber),
+    ],
+    [
+      "the discount given in PostgreSQL off by one",
+      (b) => sql("UPDATE ledger.shard SET discounted = discounted - 1 WHERE batch = $1", b.batchNumber),
+    ],
+  ])("finds %s within 5 s, and its audit repairs it", async (_, change) => {
+    const { batch } = await books();
+    const plantedAt = performance.now();
+    await change(batch);
+    const found = await eventually(
+      async () =>
+        (await platform.proof()).drifting.find(
+          (each: { batchNumber: number }) => each.batchNumber === batch.batchNumber,
+        ) ?? false,
+      { timeoutMs: 10_000 },
+    );
+    expect(performance.now() - plantedAt).toBeLessThan(5_000);
+    expect(found.drifts).toHaveLength(1);
+    const run = await eventually(
+      async () => {
+        const { items } = (await platform.world.ops("/reconciliations")).body;
+        return (
+          items.find(
+            (each: { trigger: string; batchNumber: number; finishedAt: string | null }) =>
+              each.trigger === "proof" && each.batchNumber === batch.batchNumber && each.finishedAt !== null,
+          ) ?? false
+        );
+      },
+      { timeoutMs: 30_000 },
+    );
+    const audit = await platform.ended(run.reconciliationId);
+    expect(audit.discrepancies).toMatchObject([{ kind: "counter", serial: null }]);
+    await platform.correct(audit.reconciliationId, [audit.discrepancies[0].discrepancyId]);
+    await proven();
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+});
+
+describe("the audit", () => {
+  it.each<
+    [string, { store: string; kind: string; serial: number | null }, (batch: BatchDefinition) => Promise<unknown>]
+  >([
+    [
+      "a row that is missing",
+      { store: "postgresql", kind: "missing", serial: 3 },
+      (b) => sql("DELETE FROM ledger.coupon WHERE batch = $1 AND serial = 3", b.batchNumber),
+    ],
+    [
+      "a row in another state",
+      { store: "postgresql", kind: "state", serial: 4 },
+      (b) => sql("UPDATE ledger.coupon SET state = 3 WHERE batch = $1 AND serial = 4", b.batchNumber),
+    ],
+    [
+      "a row of another user",
+      { store: "postgresql", kind: "facts", serial: 5 },
+      (b) => sql("UPDATE ledger.coupon SET user_id = 'thief' WHERE batch = $1 AND serial = 5", b.batchNumber),
+    ],
+    [
+      "an amount off by one",
+      { store: "postgresql", kind: "facts", serial: 0 },
+      (b) => sql("UPDATE ledger.redemption SET discount = discount + 1 WHERE batch = $1 AND serial = 0", b.batchNumber),
+    ],
+    [
+      "a redemption twice",
+      { store: "postgresql", kind: "facts", serial: 0 },
+      (b) =>
+        sql(
+          "INSERT INTO ledger.redemption SELECT batch, shard, serial, number + 1, caller_id, order_id, payload, redeemed_at_ms, discount, currency, lines FROM ledger.redemption WHERE batch = $1",
+          b.batchNumber,
+        ),
+    ],
+    [
+      "state bits of another state",
+      { store: "redis", kind: "state", serial: 6 },
+      (b) => platform.redis.call("BITFIELD", key(b, "s0"), "SET", "u2", "#6", "3"),
+    ],
+    [
+      "an amount in a record off by one",
+      { store: "redis", kind: "facts", serial: 0 },
+      (b) => changeRecord(key(b, "c0")),
+    ],
+    ["a slot that is missing", { store: "redis", kind: "missing", serial: 7 }, (b) => changeSlot(b, 7, () => null)],
+    [
+      "a slot with another key",
+      { store: "redis", kind: "facts", serial: 8 },
+      (b) => changeSlot(b, 8, (slot) => Buffer.from(slot).fill(1, 3)),
+    ],
+    [
+      "a coupon in two slots",
+      { store: "redis", kind: "doubled", serial: 9 },
+      (b) => changeSlot(b, 9, (slot) => Buffer.concat([slot, slot])),
+    ],
+  ])("finds %s, names it, and it is repaired", async (_, expected, change) => {
+    const made = await books();
+    await plantAndRepair(made, () => change(made.batch), expected);
+  });
+
+  it("finds a row of a coupon that was never issued", async () => {
+    const { batch } = await books();
+    await sql(
+      `INSERT INTO ledger.coupon SELECT key_hash, issued_at_ms, batch, serial + 1, shard, state, via, user_id, caller_id
+       FROM ledger.coupon WHERE batch = $1 ORDER BY serial DESC LIMIT 1`,
+      batch.batchNumber,
+    );
+    const audit = await platform.audit({ batchId: batch.batchId });
+    expect(audit.discrepancies).toMatchObject([{ store: "postgresql", kind: "unexpected" }]);
+    await platform.correct(audit.reconciliationId, [audit.discrepancies[0].discrepancyId]);
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+});
+
+/** Takes 1 more off in the redemption of a record. */
+async function changeRecord(name: string): Promise<void> {
+  const fields = await platform.redis.hgetall(name);
+  const [field, value] = Object.entries(fields).find(([each]) => each.startsWith("h:")) ?? ["", ""];
+  await platform.redis.hset(name, field, value.replace('{"discount":500', '{"discount":501'));
+}
+
+/** As bytes: the client makes texts of a hash's fields. */
+const readHash = "return redis.call('HGETALL', KEYS[1])";
+
+/** Changes the slot that holds a serial; null takes it away. */
+async function changeSlot(
+  batch: BatchDefinition,
+  serial: number,
+  change: (slot: Buffer) => Buffer | null,
+): Promise<void> {
+  const wanted = Buffer.from([0, 0, serial]);
+  for (const bucket of await platform.redis.keys(key(batch, "u*"))) {
+    const flat = (await platform.redis.callBuffer("eval", readHash, 1, bucket)) as Buffer[];
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const [field, slot] = [flat[i] as Buffer, flat[i + 1] as Buffer];
+      if (!slot.subarray(0, 3).equals(wanted)) continue;
+      const changed = change(slot);
+      if (changed === null) await platform.redis.hdel(bucket, field);
+      else await platform.redis.hset(bucket, field, changed);
+      return;
+    }
+  }
+  throw new Error(`no slot has serial ${serial}`);
+}
+
+describe("corrections", () => {
+  it("are approved by another person, for what is still as it was proposed, and stay on record", async () => {
+    const { batch } = await books();
+    await sql("UPDATE ledger.coupon SET state = 4 WHERE batch = $1 AND serial = 2", batch.batchNumber);
+    const { reconciliationId, discrepancies } = await platform.audit({ batchId: batch.batchId });
+    const { world } = platform;
+    const path = `/reconciliations/${reconciliationId}/corrections`;
+    const ask = { discrepancyIds: [discrepancies[0].discrepancyId], reason: "a finger slipped" };
+    expect((await world.post(path, ask, "vera", ["viewer"])).body.code).toBe("role_missing");
+    expect((await world.post(path, { ...ask, discrepancyIds: [1e9] }, "olga", ["operator"])).body.code).toBe(
+      "request_invalid",
+    );
+    const proposed = await world.post(path, ask, "olga", ["operator", "approver"]);
+    expect([proposed.status, proposed.headers.get("etag")]).toEqual([201, '"1"']);
+    expect((await world.post(path, ask, "olga", ["operator"])).body.code).toBe("state_conflict");
+    const approve = `${path}/${proposed.body.correctionId}/approve`;
+    const approver = ["paul", ["approver"]] as const;
+    const post = (who: string, roles: readonly string[], headers?: Record<string, string>) =>
+      world.post(approve, undefined, who, [...roles], headers);
+    expect((await post("olga", ["operator", "approver"], { "if-match": '"1"' })).body.code).toBe("self_approval");
+    expect((await post(...approver)).body.code).toBe("precondition_required");
+    expect((await post(...approver, { "if-match": '"7"' })).body.code).toBe("precondition_failed");
+    expect((await post(...approver, { "if-match": '"1"' })).body).toMatchObject({
+      state: "approved",
+      approvedBy: "paul",
+    });
+    expect((await post(...approver, { "if-match": '"1"' })).status).toBe(200);
+    const kept = await eventually(
+      async () => {
+        const { body } = await world.ops(`/reconciliations/${reconciliationId}`);
+        return body.corrections[0].state === "applied" ? body.corrections[0] : false;
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect(kept).toMatchObject({ proposedBy: "olga", approvedBy: "paul", reason: "a finger slipped", serials: [2] });
+    const { rows } = await sql(
+      "SELECT number, reason, proposed_by, approved_by FROM ledger.correction WHERE batch = $1",
+      batch.batchNumber,
+    );
+    expect(rows).toEqual([
+      { number: kept.number, reason: "a finger slipped", proposed_by: "olga", approved_by: "paul" },
+    ]);
+    // An audit of the shard follows by itself.
+    await eventually(
+      async () => {
+        const { items } = (await world.ops("/reconciliations")).body;
+        return items.some(
+          (each: { trigger: string; startedBy: string; state: string }) =>
+            each.trigger === "correction" && each.startedBy === kept.correctionId && each.state === "clean",
+        );
+      },
+      { timeoutMs: 30_000 },
+    );
+  });
+
+  it("of Redis wait for PostgreSQL's, from which it is built", async () => {
+    const { batch } = await books();
+    await sql("DELETE FROM ledger.coupon WHERE batch = $1 AND serial = 1", batch.batchNumber);
+    await changeSlot(batch, 3, () => null);
+    const audit = await platform.audit({ batchId: batch.batchId });
+    const idOf = (store: string) =>
+      audit.discrepancies.find((each: { store: string }) => each.store === store).discrepancyId as number;
+    await expect(platform.correct(audit.reconciliationId, [idOf("redis"), idOf("postgresql")])).rejects.toThrow(
+      /request_invalid/,
+    );
+    await expect(platform.correct(audit.reconciliationId, [idOf("redis")])).rejects.toThrow(/state_conflict/);
+    await platform.correct(audit.reconciliationId, [idOf("postgresql")]);
+    const next = await platform.audit({ batchId: batch.batchId });
+    expect(next.discrepancies).toMatchObject([{ store: "redis", kind: "missing", serial: 3 }]);
+    await platform.correct(next.reconciliationId, [next.discrepancies[0].discrepancyId]);
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+});
