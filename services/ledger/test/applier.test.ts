@@ -109,6 +109,7 @@ describe("applying", () => {
       story.release(3, "o4"),
       story.lock(3, "o5"),
       story.release(3, "o6"),
+      story.releaseForAll(3, ["o8", "o9"]),
       story.deactivate(4),
       story.debit(10),
       story.credit(3),

@@ -117,12 +117,21 @@ export class ShardStory {
   }
 
   release(serial: number, orderId: string, callerId = ORDER_CALLER): StoryEntry {
+    return this.entry({ kind: "release", items: [this.#released(serial, orderId, callerId)] });
+  }
+
+  /** One entry, as a micro-batch makes it of orders that give one coupon back together. */
+  releaseForAll(serial: number, orderIds: readonly string[]): StoryEntry {
+    const items = orderIds.map((orderId) => this.#released(serial, orderId, ORDER_CALLER));
+    return this.entry({ kind: "release", items });
+  }
+
+  #released(serial: number, orderId: string, callerId: string) {
     const coupon = this.#coupon(serial);
     const held = coupon.state === "locked" && coupon.order === orderId;
     if (held || coupon.state === "untouched") coupon.state = "effective";
     this.books.releases += 1;
-    const item = { serial, userId: coupon.userId, callerId, orderId, held };
-    return this.entry({ kind: "release", items: [item] });
+    return { serial, userId: coupon.userId, callerId, orderId, held };
   }
 
   reverse(serial: number, orderId: string, amount: number, remaining: number, restored: boolean): StoryEntry {
