@@ -10,7 +10,7 @@ import { RedisPart } from "./redis-part.ts";
 
 /** Of issuing processes and of ledgers: each has proxies of its own. */
 export const PLACES = { issuing: 4, ledger: 2 } as const;
-const BEHIND_KAFKA = PLACES.issuing + PLACES.ledger;
+const PROCESSES = PLACES.issuing + PLACES.ledger;
 
 /**
  * The stores that schedules break, started once for all of them: Redis, Kafka and PostgreSQL on loopback, in a
@@ -20,8 +20,8 @@ export interface Parts {
   readonly redis: RedisPart;
   readonly kafka: KafkaPart;
   readonly postgres: PostgresPart;
+  /** Those of the issuing processes, then those of the ledgers; so are Kafka's. */
   readonly redisProxies: readonly FaultProxy[];
-  /** Those of the issuing processes, then those of the ledgers. */
   readonly kafkaProxies: readonly FaultProxy[];
   /** What is done to one store is done one after the other. */
   readonly lanes: Lanes;
@@ -68,10 +68,10 @@ export class PostgresPart {
 export async function startParts(): Promise<Parts> {
   // Named as those of test runs are: what a killed run leaves, the next one clears away.
   const folder = mkdtempSync(join(tmpdir(), `coupon-test-${process.pid}-faults-`));
-  const [port = 0, controllerPort = 0, ...behind] = await freePorts(2 + BEHIND_KAFKA);
+  const [port = 0, controllerPort = 0, ...behind] = await freePorts(2 + PROCESSES);
   const kafkaProxies = await Promise.all(behind.map((to) => createFaultProxy({ port: to }, 0, { framed: true })));
   const none = { port: 9 };
-  const redisProxies = await Promise.all(Array.from({ length: PLACES.issuing }, () => createFaultProxy(none)));
+  const redisProxies = await Promise.all(behind.map(() => createFaultProxy(none)));
   const postgresProxy = await createFaultProxy(none);
   const homes = { kafka: join(folder, "kafka"), postgres: join(folder, "postgres") };
   for (const home of Object.values(homes)) mkdirSync(home);

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createTestDatabase } from "@coupon/database/testing";
 import { createTablePublisher, ensureTopics, type LogConfig } from "@coupon/events";
 import { deleteTopics } from "@coupon/events/testing";
-import { createIssuer, freePorts, type ServiceProcess, startServiceProcess, uniqueName } from "@coupon/testkit";
+import {
+  createIssuer,
+  freePorts,
+  type ServiceProcess,
+  StackFailure,
+  startServiceProcess,
+  uniqueName,
+} from "@coupon/testkit";
 import { HistoryRecorder, type RecordedCaller } from "../history/recorder.ts";
 import type { ProcessName } from "./fault.ts";
 import { type Parts, PLACES } from "./parts.ts";
@@ -124,7 +131,10 @@ export class Platform {
         this.#processes.set(nameOf(name), await this.#run(name));
         return;
       } catch (error) {
-        if (performance.now() > until) throw new Stuck(`${nameOf(name)} does not start: ${(error as Error).message}`);
+        if (!(error instanceof StackFailure)) throw error;
+        if (performance.now() > until) {
+          throw new Stuck(`${nameOf(name)} does not start: ${error.message}\n${error.detail}`);
+        }
         await sleep(300);
       }
     }
@@ -159,6 +169,7 @@ export class Platform {
       ...{ port, readyTimeoutMs: 15_000, stopTimeoutMs: DRAINS_WITHIN_MS },
       env: {
         ...this.#env,
+        REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[PLACES.issuing + index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[PLACES.issuing + index]?.port}`,
         ...(group === undefined ? {} : { GROUP: group }),
       },
