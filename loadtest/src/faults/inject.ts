@@ -1,116 +1,200 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { eventually, type FaultProxy } from "@coupon/testkit";
-import type { Platform } from "./platform.ts";
-import type { Fault, Target, WireName } from "./schedule.ts";
+import { connectRedis } from "@coupon/redis";
+import { createKeys } from "@coupon/redis/testing";
+import type { FaultProxy } from "@coupon/testkit";
+import type { Fault, FaultAction, Moment, ProcessName } from "./fault.ts";
+import { PLACES } from "./parts.ts";
+import { nameOf, type Platform, Stuck } from "./platform.ts";
 
-/** Does what the fault says, and undoes it where it ends by itself; resolves when it is over. */
-export async function inject(platform: Platform, fault: Fault): Promise<void> {
+/** What was done, when, on the clock of the history. */
+export interface Done {
+  fault: Fault;
+  fromMs: number;
+  toMs: number;
+  /** What came of it where that can differ. */
+  note: string;
+  /** What did not come back after it; empty where all did. */
+  stuck: string;
+}
+
+/** Commits the fault, and resolves when its cause is gone. Faults of one thing wait for one another. */
+export async function inject(platform: Platform, fault: Fault): Promise<Done> {
+  return platform.parts.lanes.run(laneOf(fault), async () => {
+    const fromMs = performance.now();
+    let stuck = "";
+    const note = await commit(platform, fault).catch((error: unknown) => {
+      if (!(error instanceof Stuck)) throw error;
+      stuck = error.message;
+      return stuck;
+    });
+    return { fault, fromMs, toMs: performance.now(), note: note ?? "", stuck };
+  });
+}
+
+/** What it is done to: wires and processes by their place, stores as wholes. */
+function laneOf(fault: FaultAction): string {
   switch (fault.kind) {
-    case "kill":
-      return slotOf(platform, fault.target).restart("SIGKILL", fault.downMs);
-    case "term":
-      return slotOf(platform, fault.target).restart("SIGTERM", fault.downMs);
-    case "stop":
-      slotOf(platform, fault.target).signal("SIGSTOP");
-      await sleep(fault.forMs);
-      return slotOf(platform, fault.target).signal("SIGCONT");
-    case "redis-wiped":
-      return whenRedisIsThere(() => wipe(platform));
-    case "redis-cut-short":
-      return platform.parts.cutRedisShort(fault.keptShare, fault.downMs);
+    case "redis-cut":
+    case "redis-delay":
+    case "redis-drop-replies":
+    case "redis-script-again":
+      return `redis-wire-${fault.index}`;
+    case "kafka-cut":
+    case "kafka-delay":
+    case "kafka-drop-replies":
+    case "kafka-double-replies":
+      return `kafka-wire-${nameOf(fault.process)}`;
+    case "process-kill":
+    case "process-stop":
+    case "process-term":
+      return nameOf(fault.process);
+    case "second-ledger":
+      return fault.kind;
     case "clock-step":
-      return whenRedisIsThere(() => stepClocks(platform, fault.minutes * 60_000));
-    case "database-sessions-killed":
-      return killSessions(platform);
-    case "broker-restart":
-      return platform.parts.restartBroker(fault.downMs);
+      return "redis";
     default:
-      return spoilWire(wireOf(platform, fault.wire), fault);
+      return fault.kind.split("-")[0] ?? "";
   }
 }
 
-async function spoilWire(wire: FaultProxy, fault: Extract<Fault, { wire: WireName }>): Promise<void> {
+async function commit(platform: Platform, fault: FaultAction): Promise<string | undefined> {
+  const { redis, kafka, postgres } = platform.parts;
   switch (fault.kind) {
-    case "cut":
-      return wire.cutAll();
-    case "cut-within":
-      // It comes when so many bytes have come, which may be never.
-      void wire.cutAfterBytes(fault.bytes, fault.direction);
+    case "redis-restart":
+      await redis.restart(fault.signal, fault.awayMs);
       return;
-    case "delay":
-      wire.delay(fault.delayMs);
-      await sleep(fault.forMs);
-      return wire.delay(0);
-    case "refuse":
-      wire.refuse(true);
-      await sleep(fault.forMs);
-      return wire.refuse(false);
-    case "drop-replies":
-      wire.dropReplies(true);
-      await sleep(fault.forMs);
-      // What comes after a reply that is missing would be taken for it.
-      wire.cutAll();
-      return wire.dropReplies(false);
+    case "redis-truncate":
+      return redis.truncate(fault.keepPerMille, fault.awayMs);
+    case "redis-wipe":
+      await redis.wipe();
+      return;
+    case "redis-failover":
+      await redis.failOver(fault.lagMs, fault.moved, fault.oldMasterMs);
+      return;
+    case "kafka-pause":
+      await kafka.pause(fault.lastsMs);
+      return;
+    case "kafka-restart":
+      await kafka.restart(fault.signal, fault.awayMs);
+      return;
+    case "kafka-disk-full":
+      await kafka.fillDisk(fault.fullMs);
+      return;
+    case "postgres-restart":
+      await postgres.restart(fault.awayMs);
+      return;
+    case "process-kill":
+      return endProcess(platform, fault.process, "SIGKILL", fault.awayMs);
+    case "process-term":
+      return endProcess(platform, fault.process, "SIGTERM", fault.awayMs);
+    case "process-stop":
+      return standStill(platform, fault.process, fault.lastsMs);
+    case "second-ledger":
+      return secondLedger(platform, fault.lastsMs);
+    case "clock-step":
+      return stepClock(platform, fault.batch + 1, fault.shard, fault.minutes);
+    default:
+      return spoilWire(platform, fault);
   }
 }
 
-function slotOf({ slots }: Platform, target: Target) {
-  const slot = slots.get(target);
-  if (slot === undefined) throw new RangeError(`there is no ${target}`);
-  return slot;
-}
-
-function wireOf({ redisWires, parts }: Platform, name: WireName): FaultProxy {
-  if (name === "kafka") return parts.kafkaWire;
-  const wire = redisWires[Number(name.split("-")[1])];
-  if (wire === undefined) throw new RangeError(`there is no wire ${name}`);
-  return wire;
-}
-
-async function keysLike({ redis }: Platform, pattern: string): Promise<string[]> {
-  const keys: string[] = [];
-  let cursor = "0";
-  do {
-    const [next, found] = (await redis.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000)) as [string, string[]];
-    keys.push(...found);
-    cursor = next;
-  } while (cursor !== "0");
-  return keys;
-}
-
-/** Another fault may have Redis away for a moment; a step that is done again steps once more, which is as good. */
-async function whenRedisIsThere(work: () => Promise<void>): Promise<void> {
-  await eventually(() => work().then(() => true));
-}
-
-/** Everything at one stroke, the leases and the orders' ties with it. */
-async function wipe(platform: Platform): Promise<void> {
-  const keys = await keysLike(platform, `${platform.prefix}*`);
-  if (keys.length > 0) await platform.redis.del(...keys);
-}
-
-async function stepClocks(platform: Platform, byMs: number): Promise<void> {
-  for (const header of await keysLike(platform, `${platform.prefix}{*}:h`)) {
-    // Only where there is a shard: a field alone would be half of one.
-    const script = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'off', ARGV[1]) end";
-    await platform.redis.eval(script, 1, header, byMs);
+async function spoilWire(platform: Platform, fault: FaultAction): Promise<undefined> {
+  const proxy = wireOf(platform, fault);
+  const lastsMs = "lastsMs" in fault ? fault.lastsMs : 0;
+  switch (fault.kind) {
+    case "redis-cut":
+    case "kafka-cut":
+      cut(proxy, fault.moment);
+      return;
+    case "postgres-cut":
+      proxy.cutAll();
+      return;
+    case "redis-script-again":
+      proxy.repeatRequest("evalsha", fault.afterMs);
+      return;
+    case "redis-delay":
+    case "kafka-delay":
+    case "postgres-delay":
+      proxy.delay(fault.delayMs);
+      await sleep(lastsMs);
+      proxy.delay(0);
+      return;
+    case "redis-drop-replies":
+    case "kafka-drop-replies":
+      proxy.dropReplies(true);
+      await sleep(lastsMs);
+      proxy.dropReplies(false);
+      // What follows lost replies can't be told apart from them.
+      proxy.cutAll();
+      return;
+    case "kafka-double-replies":
+      proxy.doubleReplies(true);
+      await sleep(lastsMs);
+      proxy.doubleReplies(false);
   }
 }
 
-async function killSessions({ pool }: Platform): Promise<void> {
-  await pool.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name IN ('ledger', 'issuing')`,
-  );
+function wireOf({ parts }: Platform, fault: FaultAction): FaultProxy {
+  const place =
+    "process" in fault ? fault.process.index + (fault.process.service === "ledger" ? PLACES.issuing : 0) : 0;
+  const proxy = fault.kind.startsWith("kafka")
+    ? parts.kafkaProxies[place]
+    : "index" in fault
+      ? parts.redisProxies[fault.index]
+      : parts.postgres.proxy;
+  if (proxy === undefined) throw new Error(`there is no wire for ${JSON.stringify(fault)}`);
+  return proxy;
 }
 
-/** Takes every fault back that is still on. */
-export function calmWires({ redisWires, parts }: Platform): void {
-  for (const wire of [...redisWires, parts.kafkaWire]) {
-    wire.delay(0);
-    wire.refuse(false);
-    wire.dropReplies(false);
-    // A cut that has not come yet comes now; a cut within more bytes than ever flow never does.
-    void wire.cutAfterBytes(Number.MAX_SAFE_INTEGER);
+/** The next request never arrives, runs unheard, or is answered in vain. */
+function cut(proxy: FaultProxy, moment: Moment): void {
+  if (moment === "during") proxy.cutAfterRequest();
+  else void proxy.cutAfterBytes(0, moment === "before" ? "up" : "down");
+}
+
+async function endProcess(
+  platform: Platform,
+  name: ProcessName,
+  signal: NodeJS.Signals,
+  awayMs: number,
+): Promise<undefined> {
+  const process = platform.process(name);
+  if (signal === "SIGTERM") await process?.stop();
+  process?.kill("SIGKILL");
+  await process?.child.exited;
+  await sleep(awayMs);
+  await platform.begin(name);
+}
+
+async function standStill(platform: Platform, name: ProcessName, lastsMs: number): Promise<undefined> {
+  const process = platform.process(name);
+  process?.kill("SIGSTOP");
+  await sleep(lastsMs);
+  process?.kill("SIGCONT");
+}
+
+async function secondLedger(platform: Platform, lastsMs: number): Promise<string> {
+  const ledger = await platform.ledger(0, "rival").catch(() => null);
+  if (ledger === null) return "it did not start, as a store was away";
+  await sleep(lastsMs);
+  ledger.kill("SIGKILL");
+  await ledger.child.exited;
+  return "";
+}
+
+/** Steps the clock of a shard that exists; a header is never made by it. */
+async function stepClock(platform: Platform, batch: number, shard: number, minutes: number): Promise<string> {
+  const redis = await connectRedis({ url: platform.parts.redis.url, cluster: false });
+  try {
+    const header = createKeys(platform.prefix).header({ batch, shard });
+    await redis.watch(header);
+    if ((await redis.exists(header)) === 0) return "the shard was not there";
+    const done = await redis
+      .multi()
+      .hset(header, "off", minutes * 60_000)
+      .exec();
+    return done === null ? "the shard was changed meanwhile" : "";
+  } finally {
+    await redis.close();
   }
 }

@@ -1,57 +1,32 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { REPOSITORY } from "@coupon/testkit";
-import { drawSchedule } from "./draw-schedule.ts";
-import { Parts } from "./parts.ts";
-import { type RunResult, runSchedule } from "./run-schedule.ts";
-import { kindOf } from "./schedule.ts";
-import { Summary } from "./summary.ts";
+import { installMissing, listenForInterruption, StackFailure } from "@coupon/stack";
+import { readArguments } from "./arguments.ts";
+import { startParts } from "./parts.ts";
+import { runMany } from "./run-many.ts";
 
-/**
- * `npm run faults -- --seeds 200 --start N`: one schedule per seed, one after the other, on parts that are started
- * once. The exit status is 0 only where no schedule broke a promise.
- */
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: args.filter((it) => it !== "--"),
-    options: { seeds: { type: "string", default: "20" }, start: { type: "string", default: "1" } },
-  });
-  const [seeds, start] = [Number(values.seeds), Number(values.start)];
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.abort());
-  const parts = new Parts();
-  const summary = new Summary();
+/** `npm run faults -- --seeds 200 --start 1`: the last line sums up; the status says whether all were clean. */
+async function main(): Promise<boolean> {
+  const { seeds, start, seconds } = readArguments(process.argv.slice(2));
+  await installMissing(["redis", "kafka", "postgres"]);
+  const interruption = listenForInterruption();
+  const beganAtMs = performance.now();
+  const parts = await startParts();
   try {
-    await parts.start();
-    for (let seed = start; seed < start + seeds && !interrupted.signal.aborted; seed += 1) {
-      const startedAtMs = performance.now();
-      const result = await runSchedule(parts, drawSchedule(seed));
-      summary.add(result);
-      tell(result, performance.now() - startedAtMs);
-    }
+    const summary = await runMany(parts, {
+      ...{ seeds, start, signal: interruption.signal, print: (line) => console.log(line) },
+      ...(seconds === 0 ? {} : { withinMs: seconds * 1_000 }),
+    });
+    console.log(summary.line((performance.now() - beganAtMs) / 1_000));
+    return summary.violations === 0 && summary.schedules > 0;
   } finally {
     await parts.stop();
+    interruption.dispose();
   }
-  say(summary.text());
-  return summary.violations === 0 && summary.schedules > 0 ? 0 : 1;
 }
 
-function tell(result: RunResult, tookMs: number): void {
-  const { schedule, findings, operations, healedMs } = result;
-  const kinds = schedule.faults.map((fault) => `${kindOf(fault)} at ${fault.atMs}`).join(", ");
-  const figures = `${operations} operations, healed in ${healedMs} ms, ${(tookMs / 1_000).toFixed(1)} s`;
-  say(
-    `${findings.length === 0 ? "✓" : "✗"} seed ${schedule.seed}: ${figures}; ${kinds}; ledger: ${schedule.secondLedger}`,
-  );
-  if (findings.length === 0) return;
-  for (const { promise, detail } of findings.slice(0, 10)) say(`    ${promise}: ${detail}`);
-  const folder = join(REPOSITORY, ".local", "faults");
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `seed-${schedule.seed}.json`);
-  writeFileSync(file, JSON.stringify(result, null, 1));
-  say(`    history and findings: ${file}`);
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  const known = error instanceof StackFailure;
+  console.error(known && error.detail !== "" ? `${error.detail}\n${error.message}` : error);
+  process.exitCode = 1;
 }

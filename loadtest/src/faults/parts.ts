@@ -1,111 +1,101 @@
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  createFaultProxy,
-  type FaultProxy,
-  freePorts,
-  type Running,
-  StackFailure,
-  startKafka,
-  startRealParts,
-  startRedis,
-  temporaryFolder,
-} from "@coupon/testkit";
+import { freePorts, type Running, startPostgres } from "@coupon/stack";
+import { createFaultProxy, type FaultProxy } from "@coupon/testkit";
+import { KafkaPart } from "./kafka-part.ts";
+import { Lanes } from "./lanes.ts";
+import { RedisPart } from "./redis-part.ts";
 
-/** Real parts that may be spoiled: Redis and the broker are a simulator's own, PostgreSQL is whoever's. */
-export class Parts {
-  readonly #folder = temporaryFolder("faults");
-  #redis: Running | null = null;
-  #kafka: Running | null = null;
-  #wire: FaultProxy | null = null;
-  #restartKafka: () => Promise<Running> = () => Promise.reject(new Error("not started"));
-  #stopShared: () => Promise<void> = async () => undefined;
-  /** How long Redis' file was when the run began. */
-  #fileStart = 0;
+/** Of issuing processes and of ledgers: each has proxies of its own. */
+export const PLACES = { issuing: 4, ledger: 2 } as const;
+const PROCESSES = PLACES.issuing + PLACES.ledger;
 
-  async start(): Promise<void> {
-    this.#stopShared = (await startRealParts(["postgres"])).stop;
-    const [port, controllerPort, redisPort] = (await freePorts(3)) as [number, number, number];
-    const wire = await createFaultProxy({ port });
-    this.#wire = wire;
-    this.#restartKafka = () =>
-      startKafka({
-        ...{ directory: join(this.#folder, "kafka"), ephemeral: true },
-        ...{ port, controllerPort, advertisedPort: wire.port },
-      });
-    this.#redisPort = redisPort;
-    const [redis, kafka] = await Promise.all([this.#startRedis(), this.#restartKafka()]);
-    this.#redis = redis;
-    this.#kafka = kafka;
+/**
+ * The stores that schedules break, started once for all of them: Redis, Kafka and PostgreSQL on loopback, in a
+ * folder of their own, reached through proxies. They die with this process.
+ */
+export interface Parts {
+  readonly redis: RedisPart;
+  readonly kafka: KafkaPart;
+  readonly postgres: PostgresPart;
+  /** Those of the issuing processes, then those of the ledgers; so are Kafka's. */
+  readonly redisProxies: readonly FaultProxy[];
+  readonly kafkaProxies: readonly FaultProxy[];
+  /** What is done to one store is done one after the other. */
+  readonly lanes: Lanes;
+  /** Ends every fault on every wire. */
+  heal(): void;
+  stop(): Promise<void>;
+}
+
+/** A PostgreSQL of the simulator's own: commits that were acknowledged survive its end, as in production. */
+export class PostgresPart {
+  readonly proxy: FaultProxy;
+  readonly #directory: string;
+  #server: Running;
+
+  constructor(directory: string, proxy: FaultProxy, server: Running) {
+    this.#directory = directory;
+    this.proxy = proxy;
+    this.#server = server;
+    proxy.retarget({ port: server.port });
   }
 
-  #redisPort = 0;
-
-  get redisPort(): number {
-    return this.#redisPort;
+  static start(directory: string, port?: number): Promise<Running> {
+    const settings = { synchronous_commit: "on" };
+    return startPostgres({ directory, ephemeral: true, settings, ...(port === undefined ? {} : { port }) });
   }
 
-  get redisUrl(): string {
-    return `redis://127.0.0.1:${this.#redisPort}`;
+  get url(): string {
+    return this.#server.url;
   }
 
-  /** Everybody's way to the broker: it tells its clients to come through here. */
-  get kafkaWire(): FaultProxy {
-    if (this.#wire === null) throw new Error("the parts have not been started");
-    return this.#wire;
-  }
-
-  get brokers(): string[] {
-    return [`127.0.0.1:${this.kafkaWire.port}`];
-  }
-
-  #startRedis(): Promise<Running> {
-    return startRedis({
-      ...{ directory: join(this.#folder, "redis"), ephemeral: true, port: this.#redisPort },
-      settings: ["appendonly yes", "appendfsync everysec", "auto-aof-rewrite-percentage 0"],
-    });
-  }
-
-  #redisFile(): string {
-    const folder = join(this.#folder, "redis", "data", "appendonlydir");
-    const name = readdirSync(folder).findLast((file) => file.endsWith(".incr.aof"));
-    if (name === undefined) throw new Error("Redis has no append-only file");
-    return join(folder, name);
-  }
-
-  /** What Redis appends from now on is this run's. */
-  beginRun(): void {
-    this.#fileStart = statSync(this.#redisFile()).size;
-  }
-
-  /** Kills Redis, cuts its file at any byte that this run has written, and starts it again; empty where it won't. */
-  async cutRedisShort(keptShare: number, downMs: number): Promise<void> {
-    this.#redis?.kill("SIGKILL");
-    await this.#redis?.child.exited;
-    const file = this.#redisFile();
-    const { size } = statSync(file);
-    truncateSync(file, this.#fileStart + Math.floor((size - this.#fileStart) * keptShare));
-    await sleep(downMs);
-    try {
-      this.#redis = await this.#startRedis();
-    } catch (error) {
-      if (!(error instanceof StackFailure)) throw error;
-      rmSync(join(this.#folder, "redis", "data"), { recursive: true, force: true });
-      this.#redis = await this.#startRedis();
-      this.#fileStart = 0;
-    }
-  }
-
-  async restartBroker(downMs: number): Promise<void> {
-    this.#kafka?.kill("SIGKILL");
-    await this.#kafka?.child.exited;
-    await sleep(downMs);
-    this.#kafka = await this.#restartKafka();
+  /** Ends it at once, in the middle of whatever is under way. */
+  async restart(awayMs: number): Promise<void> {
+    this.#server.kill("SIGQUIT");
+    await this.#server.child.exited;
+    await sleep(awayMs);
+    this.#server = await PostgresPart.start(this.#directory, this.#server.port);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#redis?.stop(), this.#kafka?.stop(), this.#wire?.close()]);
-    await this.#stopShared();
+    await this.#server.stop();
   }
+}
+
+export async function startParts(): Promise<Parts> {
+  // Named as those of test runs are: what a killed run leaves, the next one clears away.
+  const folder = mkdtempSync(join(tmpdir(), `coupon-test-${process.pid}-faults-`));
+  const [port = 0, controllerPort = 0, ...behind] = await freePorts(2 + PROCESSES);
+  const kafkaProxies = await Promise.all(behind.map((to) => createFaultProxy({ port: to }, 0, { framed: true })));
+  const none = { port: 9 };
+  const redisProxies = await Promise.all(behind.map(() => createFaultProxy(none)));
+  const postgresProxy = await createFaultProxy(none);
+  const homes = { kafka: join(folder, "kafka"), postgres: join(folder, "postgres") };
+  for (const home of Object.values(homes)) mkdirSync(home);
+  const started = await Promise.allSettled([
+    RedisPart.start(folder, redisProxies),
+    KafkaPart.start(homes.kafka, { port, controllerPort, behind }, kafkaProxies),
+    PostgresPart.start(homes.postgres).then((server) => new PostgresPart(homes.postgres, postgresProxy, server)),
+  ]);
+  const proxies = [...kafkaProxies, ...redisProxies, postgresProxy];
+  const stop = async (): Promise<void> => {
+    await Promise.allSettled(started.map((one) => (one.status === "fulfilled" ? one.value.stop() : undefined)));
+    await Promise.allSettled(proxies.map((proxy) => proxy.close()));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const [redis, kafka, postgres] = started;
+  if (redis.status === "rejected" || kafka.status === "rejected" || postgres.status === "rejected") {
+    await stop();
+    throw started.find((one) => one.status === "rejected")?.reason;
+  }
+  return {
+    ...{ redis: redis.value, kafka: kafka.value, postgres: postgres.value, redisProxies, kafkaProxies, stop },
+    lanes: new Lanes(),
+    heal: () => {
+      for (const proxy of proxies) proxy.heal();
+    },
+  };
 }

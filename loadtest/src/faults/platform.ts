@@ -1,132 +1,224 @@
-import { createHash, randomBytes } from "node:crypto";
-import { createPool, type Pool } from "@coupon/database";
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createTestDatabase } from "@coupon/database/testing";
 import { createTablePublisher, ensureTopics, type LogConfig } from "@coupon/events";
-import { connectRedis, type RedisConnection } from "@coupon/redis";
-import { createFaultProxy, createIssuer, type FaultProxy, freePorts, uniqueName } from "@coupon/testkit";
+import { deleteTopics } from "@coupon/events/testing";
+import {
+  createIssuer,
+  freePorts,
+  type ServiceProcess,
+  StackFailure,
+  startServiceProcess,
+  uniqueName,
+} from "@coupon/testkit";
 import { HistoryRecorder, type RecordedCaller } from "../history/recorder.ts";
-import { BatchBook } from "./batch-book.ts";
-import type { Parts } from "./parts.ts";
-import { ProcessSlot } from "./process-slot.ts";
-import { ISSUING_PROCESSES, type Schedule, type Target } from "./schedule.ts";
+import type { ProcessName } from "./fault.ts";
+import { type Parts, PLACES } from "./parts.ts";
+import { PublishedBatches } from "./published-batches.ts";
+import type { Schedule } from "./schedule.ts";
 
-export const PARTITIONS = 4;
-/** Beyond the deadline that issuing itself holds to. */
-const ANSWER_WITHIN_MS = 2_500;
+const PARTITIONS = 4;
+const BEGINS_WITHIN_MS = 20_000;
+const DRAINS_WITHIN_MS = 8_000;
+const ANSWERS_WITHIN_MS = 4_000;
 
-/** What a run holds of its own: processes, wires, a database, and what it asks the platform by. */
-export interface Platform {
-  prefix: string;
-  log: LogConfig;
-  hashKey: Buffer;
-  shop: RecordedCaller;
-  slots: Map<Target, ProcessSlot>;
-  /** Each issuing process' way to Redis. */
-  redisWires: FaultProxy[];
-  redis: RedisConnection;
-  pool: Pool;
-  recorder: HistoryRecorder;
-  batches: BatchBook;
-  parts: Parts;
-  close(): Promise<void>;
-}
+/** Something of the platform did not come back in time. */
+export class Stuck extends Error {}
 
-/** Starts the processes of a run over parts that are there: with a key prefix, topics and a database of its own. */
-export async function startPlatform(parts: Parts, schedule: Schedule): Promise<Platform> {
-  const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const each of closers.splice(0).reverse()) await each();
-  };
-  try {
-    return { ...(await start(parts, schedule, closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
+/** A platform of one schedule's own over the simulator's stores: key prefix, topics, database, processes. */
+export class Platform {
+  readonly shop: RecordedCaller;
+  readonly hashKey: Buffer;
+  readonly log: LogConfig;
+  readonly prefix = uniqueName("f");
+  readonly parts: Parts;
+  readonly #schedule: Schedule;
+  readonly #processes = new Map<string, ServiceProcess>();
+  readonly #ports = new Map<string, number>();
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  #env: Record<string, string> = {};
+  #databaseUrl = "";
+  #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
+
+  constructor(parts: Parts, schedule: Schedule) {
+    this.parts = parts;
+    this.#schedule = schedule;
+    this.hashKey = Buffer.from(schedule.hashKey, "hex");
+    this.shop = { callerId: "shop", keyId: "live_shop1", secret: secretOf(schedule, "shop") };
+    const brokers = [parts.kafka.brokers];
+    this.log = { brokers, topicPrefix: `${this.prefix}.`, partitions: PARTITIONS, clientId: this.prefix };
+  }
+
+  get recorder(): HistoryRecorder {
+    return this.#started().recorder;
+  }
+
+  get batches(): PublishedBatches {
+    return this.#started().batches;
+  }
+
+  get databaseUrl(): string {
+    return this.#databaseUrl;
+  }
+
+  async start(): Promise<void> {
+    await this.parts.redis.reset();
+    const [database, issuer] = await Promise.all([
+      createTestDatabase({ serverUrl: this.parts.postgres.url }),
+      createIssuer(),
+      ensureTopics(this.log),
+    ]);
+    this.#databaseUrl = database.databaseUrl;
+    this.#closers.push(
+      () => database.drop(),
+      () => deleteTopics(this.log),
+      () => issuer.close(),
+    );
+    this.#env = { ...issuer.env, ...this.#settings() };
+    const publisher = createTablePublisher({
+      ...{ config: this.log, source: "/faults", secretsKey: secretOf(this.#schedule, "callers") },
+    });
+    this.#closers.push(() => publisher.close());
+    const batches = new PublishedBatches(publisher, this.#schedule.batches);
+    const { callerId, keyId, secret } = this.shop;
+    const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
+    await publisher.publishCaller({ callerId, version: 1, name: callerId, status: "live", keys });
+    await batches.publishAll();
+    const [port = 0, ...ledgerPorts] = await freePorts(1 + PLACES.ledger);
+    this.#ports.set("issuing", port);
+    for (const [index, ledgerPort] of ledgerPorts.entries()) this.#ports.set(`ledger-${index}`, ledgerPort);
+    const recorder = new HistoryRecorder(`http://127.0.0.1:${port}`, 32, ANSWERS_WITHIN_MS);
+    this.#closers.push(() => recorder.close());
+    this.#made = { recorder, batches };
+    await Promise.all(this.#names().map((name) => this.begin(name)));
+  }
+
+  #names(): ProcessName[] {
+    const of = (service: ProcessName["service"], count: number): ProcessName[] =>
+      Array.from({ length: count }, (_, index) => ({ service, index }));
+    return [...of("issuing", this.#schedule.issuing), ...of("ledger", this.#schedule.ledgers)];
+  }
+
+  #settings(): Record<string, string> {
+    const key = (name: string): string => secretOf(this.#schedule, name).toString("base64");
+    return {
+      KEY_PREFIX: this.prefix,
+      TOPIC_PREFIX: this.log.topicPrefix,
+      PARTITIONS: String(PARTITIONS),
+      DATABASE_URL: throughProxy(this.databaseUrl, this.parts.postgres.proxy.port),
+      INTERNAL_TOKEN: "a-token-between-our-own-services",
+      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
+      COUPON_KEYS: JSON.stringify({ 1: key("coupons") }),
+      HASH_KEY: this.hashKey.toString("base64"),
+      CALLER_SECRETS_KEY: key("callers"),
+      LEASE_TTL_MS: "800",
+      APPEND_TIMEOUT_MS: "1500",
+      REQUEST_DEADLINE_MS: "3000",
+      GROUP_SESSION_TIMEOUT_MS: "2000",
+      LOG_LEVEL: "warn",
+    };
+  }
+
+  process(name: ProcessName): ServiceProcess | undefined {
+    return this.#processes.get(nameOf(name));
+  }
+
+  /** Starts a process in its place, and again where a store is away and it gives up: for a while. */
+  async begin(name: ProcessName): Promise<void> {
+    const until = performance.now() + BEGINS_WITHIN_MS;
+    for (;;) {
+      try {
+        this.#processes.set(nameOf(name), await this.#run(name));
+        return;
+      } catch (error) {
+        if (!(error instanceof StackFailure)) throw error;
+        if (performance.now() > until) {
+          throw new Stuck(`${nameOf(name)} does not start: ${error.message}\n${error.detail}`);
+        }
+        await sleep(300);
+      }
+    }
+  }
+
+  async #run({ service, index }: ProcessName): Promise<ServiceProcess> {
+    if (service === "ledger") return this.ledger(index);
+    const [internalPort = 0] = await freePorts(1);
+    return startServiceProcess({
+      main: "services/issuing/src/main.ts",
+      port: this.#ports.get("issuing") ?? 0,
+      readyUrl: `http://127.0.0.1:${internalPort}/readyz`,
+      readyTimeoutMs: 15_000,
+      stopTimeoutMs: DRAINS_WITHIN_MS,
+      env: {
+        ...this.#env,
+        REUSE_PORT: "true",
+        INTERNAL_PORT: String(internalPort),
+        PROCESS_ID: uniqueName("p"),
+        REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[index]?.port}`,
+        KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[index]?.port}`,
+        LEDGER_URL: `http://127.0.0.1:${this.#ports.get("ledger-0")}`,
+      },
+    });
+  }
+
+  /** A ledger; in a group of its own it applies everything beside the others. */
+  async ledger(index: number, group?: string): Promise<ServiceProcess> {
+    const port = group === undefined ? (this.#ports.get(`ledger-${index}`) ?? 0) : ((await freePorts(1))[0] ?? 0);
+    return startServiceProcess({
+      main: "services/ledger/src/main.ts",
+      ...{ port, readyTimeoutMs: 15_000, stopTimeoutMs: DRAINS_WITHIN_MS },
+      env: {
+        ...this.#env,
+        REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[PLACES.issuing + index]?.port}`,
+        KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[PLACES.issuing + index]?.port}`,
+        ...(group === undefined ? {} : { GROUP: group }),
+      },
+    });
+  }
+
+  /** Lets all issuing processes drain; names those that had to be killed. */
+  async endIssuing(): Promise<string[]> {
+    const ended = [...this.#processes].filter(([name]) => name.startsWith("issuing"));
+    const exits = await Promise.all(ended.map(async ([name, process]) => [name, await process.child.stop()] as const));
+    for (const [name] of ended) this.#processes.delete(name);
+    return exits.filter(([, exit]) => exit.signal === "SIGKILL").map(([name]) => name);
+  }
+
+  /** What every process wrote, for a report. */
+  outputs(): string {
+    const all = [...this.#processes].map(([name, process]) => `--- ${name}\n${process.output().slice(-6_000)}`);
+    return all.join("\n");
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#processes.values()].map(async (process) => {
+        process.kill("SIGKILL");
+        await process.child.exited;
+      }),
+    );
+    const [database, topics, ...rest] = this.#closers;
+    for (const close of rest.reverse()) await close();
+    await Promise.all([database?.(), topics?.()]);
+  }
+
+  #started(): { recorder: HistoryRecorder; batches: PublishedBatches } {
+    if (this.#made === null) throw new Error("the platform has not been started");
+    return this.#made;
   }
 }
 
-type Closers = (() => Promise<unknown>)[];
-
-async function start(parts: Parts, schedule: Schedule, closers: Closers): Promise<Omit<Platform, "close">> {
-  const prefix = uniqueName("f");
-  const log = { brokers: parts.brokers, topicPrefix: `${prefix}.`, partitions: PARTITIONS, clientId: prefix };
-  const redis = await connectRedis({ url: parts.redisUrl, cluster: false });
-  closers.push(() => redis.close());
-  await redis.flushall();
-  parts.beginRun();
-  const [database, issuer] = await Promise.all([createTestDatabase(), createIssuer(), ensureTopics(log)]);
-  closers.push(
-    () => database.drop(),
-    () => issuer.close(),
-  );
-  const pool = createPool({
-    ...{ databaseUrl: database.databaseUrl, max: 4, applicationName: "faults" },
-    ...{ statementTimeoutMs: 10_000, connectionTimeoutMs: 5_000 },
-  });
-  closers.push(() => pool.end());
-  const secretsKey = randomBytes(32);
-  const publisher = createTablePublisher({ config: log, source: "/faults", secretsKey });
-  closers.push(() => publisher.close());
-  const shop = { callerId: "shop", keyId: "live_shop1", secret: randomBytes(32) };
-  const keys = [{ keyId: shop.keyId, secret: shop.secret.toString("base64"), revoked: false }];
-  await publisher.publishCaller({ callerId: "shop", version: 1, name: "shop", status: "live", keys });
-  const hashKey = Buffer.from(schedule.hashKey, "hex");
-  const env = {
-    ...issuer.env,
-    ...commonEnv(log, prefix),
-    DATABASE_URL: database.databaseUrl,
-    COUPON_KEYS: JSON.stringify({ 1: createHash("sha256").update(hashKey).digest("base64") }),
-    HASH_KEY: hashKey.toString("base64"),
-    CALLER_SECRETS_KEY: secretsKey.toString("base64"),
-  };
-  const batches = new BatchBook(publisher);
-  for (const { batchNumber, change } of schedule.batches) await batches.publish(batchNumber, change);
-  const redisWires = await Promise.all(
-    Array.from({ length: ISSUING_PROCESSES }, () => createFaultProxy({ port: parts.redisPort })),
-  );
-  closers.push(() => Promise.all(redisWires.map((wire) => wire.close())));
-  const slots = await makeSlots(schedule, env, redisWires);
-  closers.push(() => Promise.all([...slots.values()].map((slot) => slot.end())));
-  await Promise.all([...slots.values()].map((slot) => slot.start()));
-  const issuing = [...slots].flatMap(([name, slot]) => (name.startsWith("issuing") ? [slot.url] : []));
-  const recorder = new HistoryRecorder(issuing, 32, ANSWER_WITHIN_MS);
-  closers.push(() => recorder.close());
-  return { prefix, log, hashKey, shop, slots, redisWires, redis, pool, recorder, batches, parts };
+export function nameOf({ service, index }: ProcessName): string {
+  return `${service}-${index}`;
 }
 
-function commonEnv(log: LogConfig, prefix: string): Record<string, string> {
-  return {
-    KAFKA_BROKERS: log.brokers.join(","),
-    KEY_PREFIX: prefix,
-    TOPIC_PREFIX: log.topicPrefix,
-    PARTITIONS: String(PARTITIONS),
-    INTERNAL_TOKEN: "a-token-between-our-own-services",
-    LEDGER_URL: "http://127.0.0.1:9",
-    LEASE_TTL_MS: "800",
-    REQUEST_DEADLINE_MS: "2000",
-    RECOVERY_PATIENCE_MS: "500",
-    APPEND_TIMEOUT_MS: "1000",
-    GROUP_SESSION_TIMEOUT_MS: "1500",
-    LOG_LEVEL: "warn",
-  };
+/** Keys follow from the seed, too, so that a schedule's coupon ids do. */
+function secretOf({ hashKey }: Schedule, name: string): Buffer {
+  return createHash("sha256").update(`${hashKey} ${name}`).digest();
 }
 
-async function makeSlots(
-  { secondLedger }: Schedule,
-  env: Record<string, string>,
-  wires: FaultProxy[],
-): Promise<Map<Target, ProcessSlot>> {
-  const ports = await freePorts(2 * wires.length + 2);
-  const port = () => ports.shift() ?? 0;
-  const slots = new Map<Target, ProcessSlot>();
-  for (const [each, wire] of wires.entries()) {
-    const own = { REDIS_URL: `redis://127.0.0.1:${wire.port}`, INTERNAL_PORT: String(port()) };
-    slots.set(`issuing-${each}`, new ProcessSlot("issuing", port(), { ...env, ...own }));
-  }
-  slots.set("ledger-0", new ProcessSlot("ledger", port(), env));
-  if (secondLedger !== "none") {
-    const group = secondLedger === "shares" ? {} : { GROUP: "rival" };
-    slots.set("ledger-1", new ProcessSlot("ledger", port(), { ...env, ...group }));
-  }
-  return slots;
+function throughProxy(databaseUrl: string, port: number): string {
+  const url = new URL(databaseUrl);
+  url.port = String(port);
+  return url.href;
 }

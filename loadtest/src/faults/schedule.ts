@@ -1,77 +1,68 @@
-import type { BatchDefinition } from "@coupon/domain";
+import { drawBatches, drawRuleChanges, type PlannedBatch, type RuleChange } from "./draw-batches.ts";
+import { type ClientPlan, drawClients } from "./draw-steps.ts";
+import { drawFault, type Fault, type FaultKind, faultWeights, type Shape } from "./fault.ts";
+import { Random } from "./random.ts";
 
-/** How long clients are at work, and faults come. */
-export const ACTIVE_MS = 2_500;
-export const ISSUING_PROCESSES = 2;
-
-/** What happens in one run: all of it follows from the seed. Times count from the start of the workload. */
+/** All that a run does, as data: it follows from the seed alone. */
 export interface Schedule {
   seed: number;
-  /** Of batch ids, user slots and shards: the run's hash key, in hex. */
+  /** Processes of each service. */
+  issuing: number;
+  ledgers: number;
+  /** How long clients go on at most. */
+  lastsMs: number;
+  /** Of hashes that spread users over shards, in hex. */
   hashKey: string;
-  batches: BatchPlan[];
+  batches: PlannedBatch[];
+  ruleChanges: RuleChange[];
   clients: ClientPlan[];
+  /** In order of time. */
   faults: Fault[];
-  /** A second ledger: of the same group, so that they share partitions; or of another, so that both apply all. */
-  secondLedger: "none" | "shares" | "rivals";
 }
 
-export interface BatchPlan {
-  batchNumber: number;
-  change: Partial<BatchDefinition>;
+/** What a schedule may be made to have; what is not given is drawn. */
+export interface Wishes {
+  issuing?: number;
+  batches?: PlannedBatch[];
+  clients?: number;
 }
 
-/** What one client does, one step after the other. */
-export interface ClientPlan {
-  name: string;
-  steps: Step[];
+const LASTS_MS = 4_000;
+const CLIENTS = 14;
+/** A store that loses what it was told makes a script that arrives again later no repetition any more. */
+const losing: ReadonlySet<FaultKind> = new Set(["redis-truncate", "redis-wipe", "redis-failover"]);
+/** One of these in a schedule is enough: each takes a store away for seconds. */
+const heavy: ReadonlySet<FaultKind> = new Set(["kafka-restart", "kafka-disk-full", "redis-failover"]);
+
+export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
+  const random = new Random(seed);
+  const issuing = wishes.issuing ?? random.whole(2, 3);
+  const ledgers = random.whole(1, 2);
+  const hashKey = random.bytes(32);
+  const batches = wishes.batches ?? drawBatches(random);
+  const shape = { issuing, ledgers, shards: batches.map(({ shards }) => shards) };
+  return {
+    ...{ seed, issuing, ledgers, lastsMs: LASTS_MS, hashKey: hashKey.toString("hex"), batches },
+    ruleChanges: drawRuleChanges(random, batches, LASTS_MS),
+    clients: drawClients(random, batches, hashKey, wishes.clients ?? CLIENTS),
+    faults: drawFaults(random, shape),
+  };
 }
 
-export interface Step {
-  /** Rest before it. */
-  afterMs: number;
-  /** Which issuing process is asked. */
-  at: number;
-  /** How often it is asked at most while it answers "not now" or nothing. */
-  tries: number;
-  ask: Ask;
+function drawFaults(random: Random, shape: Shape): Fault[] {
+  const faults: Fault[] = [];
+  const count = random.whole(2, 5);
+  while (faults.length < count) {
+    const kind = random.weighted(faultWeights);
+    const drawn = { atMs: random.whole(150, LASTS_MS - 500), ...drawFault(kind, random, shape) };
+    if (!clashes(kind, faults)) faults.push(drawn);
+  }
+  return faults.sort((one, other) => one.atMs - other.atMs);
 }
 
-export type Ask =
-  | { do: "claim"; batch: number; user: string; key: string }
-  | { do: "grant"; batch: number; grants: { user: string; key: string }[] }
-  | { do: "lock"; batch: number; user: string; order: string; size: number; holdSeconds: number }
-  /** In one step where a size is given, else of what is held. */
-  | { do: "redeem"; batch: number; user: string; order: string; size: number | null }
-  | { do: "release"; batch: number; user: string; order: string }
-  /** All that is left where no quantity is given. */
-  | { do: "reverse"; batch: number; user: string; order: string; key: string; quantity: number | null }
-  | { do: "publish"; batch: number; change: Partial<BatchDefinition> };
-
-/** Processes by name: issuing-0, issuing-1, ledger-0, ledger-1. */
-export type Target = `${"issuing" | "ledger"}-${number}`;
-/** The connections of one issuing process to Redis, or everybody's to the broker. */
-export type WireName = `redis-${number}` | "kafka";
-
-export type Fault = { atMs: number } & (
-  | { kind: "kill" | "term"; target: Target; downMs: number }
-  | { kind: "stop"; target: Target; forMs: number }
-  | { kind: "cut"; wire: WireName }
-  | { kind: "cut-within"; wire: WireName; direction: "up" | "down"; bytes: number }
-  | { kind: "delay"; wire: WireName; delayMs: number; forMs: number }
-  | { kind: "drop-replies"; wire: WireName; forMs: number }
-  | { kind: "refuse"; wire: WireName; forMs: number }
-  | { kind: "redis-wiped" }
-  /** `keptShare` of what this run has appended to the file. */
-  | { kind: "redis-cut-short"; keptShare: number; downMs: number }
-  | { kind: "clock-step"; minutes: number }
-  | { kind: "database-sessions-killed" }
-  | { kind: "broker-restart"; downMs: number }
-);
-
-/** What a summary counts a fault under. */
-export function kindOf(fault: Fault): string {
-  if ("target" in fault) return `${fault.target.split("-")[0]} ${fault.kind}`;
-  if ("wire" in fault) return `${fault.wire.split("-")[0]} ${fault.kind}`;
-  return fault.kind;
+function clashes(kind: FaultKind, faults: readonly Fault[]): boolean {
+  const kinds = faults.map((fault) => fault.kind);
+  if (kind === "redis-script-again") return kinds.some((one) => losing.has(one));
+  if (losing.has(kind) && kinds.includes("redis-script-again")) return true;
+  return heavy.has(kind) && kinds.some((one) => heavy.has(one));
 }

@@ -161,3 +161,75 @@ test("much data passes whole, against the reader's pace", async () => {
   await eventually(() => client.text.length === letters.length, { timeoutMs: 20_000 });
   expect([proxy.bytes.up, proxy.bytes.down]).toEqual([letters.length, letters.length]);
 });
+
+test("cuts after a request: the server gets it whole, and its answer reaches nobody", async () => {
+  const client = new Client();
+  await client.exchange("before");
+  received = "";
+  client.text = "";
+  proxy.cutAfterRequest();
+  client.socket.write("the request");
+  await client.closed;
+  await eventually(() => received === "the request");
+  expect(client.text).toBe("");
+  await new Client().exchange("after");
+});
+
+test("sends a request once more over a connection of its own, without a second answer", async () => {
+  const client = new Client();
+  proxy.repeatRequest("again", 5);
+  await client.exchange("other");
+  await client.exchange("again");
+  await eventually(() => received === "otheragainagain");
+  await client.exchange("third");
+  expect(received).toBe("otheragainagainthird");
+});
+
+test("doubles replies frame by frame, however they were cut up", async () => {
+  const frame = (text: string): Buffer => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]);
+  const replies = Buffer.concat([frame("ONE"), frame("THREE")]);
+  const framing = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", () => {
+      socket.write(replies.subarray(0, 9));
+      setImmediate(() => socket.write(replies.subarray(9)));
+    });
+  });
+  framing.listen(0, "127.0.0.1");
+  await once(framing, "listening");
+  await proxy.close();
+  proxy = await createFaultProxy({ port: (framing.address() as { port: number }).port }, 0, { framed: true });
+  const client = new Client();
+  await client.exchange("x", String(replies));
+  proxy.doubleReplies(true);
+  await client.exchange("x", String(Buffer.concat([frame("ONE"), frame("ONE"), frame("THREE"), frame("THREE")])));
+  client.socket.destroy();
+  await proxy.close();
+  await new Promise((resolve) => framing.close(resolve));
+});
+
+test("leads new connections elsewhere and leaves open ones where they are", async () => {
+  const other = createServer((socket) => socket.on("error", () => undefined).on("data", () => socket.write("other")));
+  other.listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const old = new Client();
+  await old.exchange("hello");
+  proxy.retarget({ port: (other.address() as { port: number }).port });
+  await old.exchange("still here");
+  const late = new Client();
+  await late.exchange("hello", "other");
+  late.socket.destroy();
+  await new Promise((resolve) => other.close(resolve));
+});
+
+test("heals: what was held back goes on, and nothing is spoiled any more", async () => {
+  const client = new Client();
+  await client.exchange("hello");
+  proxy.dropReplies(true);
+  proxy.refuse(true);
+  proxy.cutAfterRequest();
+  proxy.pause();
+  proxy.heal();
+  await client.exchange("healed");
+  await new Client().exchange("another");
+});

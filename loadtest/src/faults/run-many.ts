@@ -1,0 +1,31 @@
+import { rmSync } from "node:fs";
+import type { Parts } from "./parts.ts";
+import { FOLDER, oneLine, Summary, writeHistory } from "./report.ts";
+import { runSchedule } from "./run-schedule.ts";
+import { drawSchedule } from "./schedule.ts";
+
+export interface ManyOptions {
+  seeds: number;
+  start: number;
+  /** No schedule begins after that long. */
+  withinMs?: number;
+  signal?: AbortSignal;
+  print: (line: string) => void;
+}
+
+/** Runs the schedules of `seeds` seeds from `start` on, one after the other, and says how each went. */
+export async function runMany(parts: Parts, options: ManyOptions): Promise<Summary> {
+  const summary = new Summary();
+  const until = performance.now() + (options.withinMs ?? Number.POSITIVE_INFINITY);
+  rmSync(FOLDER, { recursive: true, force: true });
+  for (let seed = options.start; seed < options.start + options.seeds; seed += 1) {
+    if (options.signal?.aborted === true || performance.now() > until) break;
+    const result = await runSchedule(parts, drawSchedule(seed));
+    summary.add(result);
+    options.print(oneLine(result));
+    if (result.violations.length === 0) continue;
+    for (const { promise, detail } of result.violations.slice(0, 10)) options.print(`  ${promise}: ${detail}`);
+    options.print(`  its history is in ${writeHistory(result)}; run it again with --seeds 1 --start ${seed}`);
+  }
+  return summary;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { faultWeights } from "./fault.ts";
+import { drawSchedule } from "./schedule.ts";
+
+const seeds = Array.from({ length: 400 }, (_, seed) => seed);
+
+describe("a schedule", () => {
+  test.each([0, 1, 7, 123_456_789])("of seed %i is drawn again to the last step", (seed) => {
+    expect(drawSchedule(seed)).toEqual(drawSchedule(seed));
+  });
+
+  test("of another seed is another one", () => {
+    expect(new Set(seeds.map((seed) => JSON.stringify(drawSchedule(seed)))).size).toBe(seeds.length);
+  });
+
+  test("of some seed has each kind of fault, and each moment of a cut", () => {
+    const faults = seeds.flatMap((seed) => drawSchedule(seed).faults);
+    expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(Object.keys(faultWeights)));
+    const moments = faults.flatMap((fault) => (fault.kind === "redis-cut" ? [fault.moment] : []));
+    expect(new Set(moments)).toEqual(new Set(["before", "during", "after"]));
+  });
+
+  test("names only processes, batches and shards that it has", () => {
+    for (const { faults, issuing, ledgers, batches } of seeds.map((seed) => drawSchedule(seed))) {
+      for (const fault of faults) {
+        if ("index" in fault) expect(fault.index).toBeLessThan(issuing);
+        if ("process" in fault) {
+          expect(fault.process.index).toBeLessThan(fault.process.service === "issuing" ? issuing : ledgers);
+        }
+        if (fault.kind === "clock-step") expect(fault.shard).toBeLessThan(batches[fault.batch]?.shards ?? 0);
+      }
+    }
+  });
+
+  test("repeats no script late where a store loses what it was told", () => {
+    for (const { faults } of seeds.map((seed) => drawSchedule(seed))) {
+      const kinds = new Set(faults.map(({ kind }) => kind));
+      if (!kinds.has("redis-script-again")) continue;
+      for (const losing of ["redis-truncate", "redis-wipe", "redis-failover"] as const) {
+        expect(kinds).not.toContain(losing);
+      }
+    }
+  });
+});

@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { drainBatch } from "../../src/faults/draw-batches.ts";
+import { type Parts, startParts } from "../../src/faults/parts.ts";
+import { Random } from "../../src/faults/random.ts";
+import { oneLine, writeHistory } from "../../src/faults/report.ts";
+import { runSchedule } from "../../src/faults/run-schedule.ts";
+import { drawSchedule, type Schedule } from "../../src/faults/schedule.ts";
+
+/** How many schedules, and from which seed on. */
+const schedules = Number(process.env.FAULT_SCHEDULES ?? 20);
+const start = Number(process.env.FAULT_START ?? 1);
+const seeds = Array.from({ length: schedules }, (_, index) => start + index);
+
+let parts: Parts;
+beforeAll(async () => {
+  parts = await startParts();
+}, 120_000);
+afterAll(() => parts.stop());
+
+/** Findings, or nothing; a history with findings is written down and named. */
+async function violationsOf(schedule: Schedule): Promise<string> {
+  const result = await runSchedule(parts, schedule);
+  if (result.violations.length === 0) return "";
+  return `${oneLine(result)}; see ${writeHistory(result)}\n${JSON.stringify(result.violations.slice(0, 5), null, 1)}`;
+}
+
+describe("under faults every promise holds, and everything heals", () => {
+  test.for(seeds)("seed %i", async (seed) => {
+    expect(await violationsOf(drawSchedule(seed))).toBe("");
+  });
+});
+
+describe("a batch over 8 shards of 4 owners is sold to the last coupon by a skewed crowd, under faults", () => {
+  test.for([1, 2])("seed %i", async (seed) => {
+    const wishes = { issuing: 4, clients: 20, batches: [drainBatch(new Random(seed), 8, 480)] };
+    expect(await violationsOf(drawSchedule(seed, wishes))).toBe("");
+  });
+});
