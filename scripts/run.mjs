@@ -27,6 +27,7 @@ const TASKS = {
   model: [[NODE, "packages/model/src/main.ts"]],
   load: [GENERATE, [NODE, "loadtest/src/load/main.ts"]],
   faults: [GENERATE, [NODE, "loadtest/src/faults/main.ts"]],
+  soak: [GENERATE, [NODE, "loadtest/src/soak/main.ts"]],
   test: [[...WITH_PNPM, NODE, "scripts/test.ts"]],
   typecheck: [
     [...WITH_PNPM, join(BIN, "turbo"), "run", "typecheck", "--output-logs=errors-only"],

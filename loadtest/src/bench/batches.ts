@@ -11,6 +11,7 @@ export async function makeBatch(
   desk: Desk,
   name: string,
   stock: { total: number; perUser: number },
+  shards?: number,
 ): Promise<ManagedBatch> {
   const now = Date.now();
   const window = { from: toInstant(now - 3_600_000), until: toInstant(now + 7 * 86_400_000) };
@@ -23,6 +24,7 @@ export async function makeBatch(
         name,
         greatestDiscount,
         stock,
+        ...(shards !== undefined && { shards }),
         template: {
           name,
           benefit: { kind: "amount_off", amount: greatestDiscount, currency: "USD" },

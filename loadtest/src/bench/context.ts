@@ -1,17 +1,10 @@
-import type { CouponClient } from "@coupon/client";
-import type { Pool } from "@coupon/database";
-import { type DemoCaller, type Desk, type LocalStack, readLogEnds, untilApplied } from "@coupon/demo";
-import type { LogReader } from "@coupon/events";
+import { type LocalStack, readLogEnds, untilApplied } from "@coupon/demo";
 import type { Generator } from "../generator/generator.ts";
+import type { Clients } from "./clients.ts";
 
 /** What every measurement is given. */
-export interface BenchContext {
+export interface BenchContext extends Clients {
   local: LocalStack;
-  desk: Desk;
-  caller: DemoCaller;
-  client: CouponClient;
-  pool: Pool;
-  reader: LogReader;
   generator: Generator;
   /** For feeds. */
   folder: string;

@@ -1,23 +1,13 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CouponClient, OperatorClient } from "@coupon/client";
-import { createPool } from "@coupon/database";
-import {
-  explain,
-  KnownIds,
-  type LocalStack,
-  registerCallers,
-  signTokens,
-  stackFolder,
-  startLocalStack,
-} from "@coupon/demo";
-import { createLogReader } from "@coupon/events";
+import { explain, stackFolder, startLocalStack } from "@coupon/demo";
 import { describeEvent, listenForInterruption } from "@coupon/stack";
 import { Generator } from "../generator/generator.ts";
 import { type BenchArguments, readArguments } from "./arguments.ts";
 import { measureAudit } from "./audit.ts";
 import { measureBytes } from "./bytes.ts";
 import { measureCatchUp } from "./catch-up.ts";
+import { withClients } from "./clients.ts";
 import { readConfiguration } from "./configuration.ts";
 import { type BenchContext, connections, durationMs, warmUpMs } from "./context.ts";
 import { measureGrants } from "./grants.ts";
@@ -110,7 +100,7 @@ async function withContext(wish: StackWish, work: (context: BenchContext) => Pro
   const local = await startLocalStack({ name: stackName, issuingProcesses, signal, onEvent });
   const generator = new Generator();
   try {
-    await withClients(local, async (clients) => {
+    await withClients(local, stackName, async (clients) => {
       const folder = join(local.stack.local, "feeds");
       mkdirSync(folder, { recursive: true });
       await work({ ...clients, local, generator, folder, rounds, progress });
@@ -118,27 +108,5 @@ async function withContext(wish: StackWish, work: (context: BenchContext) => Pro
   } finally {
     await generator.close();
     await local.stack.stop();
-  }
-}
-
-type Clients = Pick<BenchContext, "desk" | "caller" | "client" | "pool" | "reader">;
-
-async function withClients(local: LocalStack, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const { caller } = await registerCallers(local);
-  const tokens = await signTokens(local.stack);
-  const operator = new OperatorClient({ baseUrl: local.urls.campaigns, token: tokens.operatorToken });
-  const approver = new OperatorClient({ baseUrl: local.urls.campaigns, token: tokens.approverToken });
-  const { keyId, secret } = caller;
-  const client = new CouponClient({ baseUrl: local.urls.issuing, keyId, secret });
-  const { databaseUrl } = local.addresses;
-  const pool = createPool({ databaseUrl, max: 2, statementTimeoutMs: 60_000, connectionTimeoutMs: 5_000 });
-  const reader = createLogReader({ config: { ...local.log, clientId: "bench" }, groupId: `bench-${process.pid}` });
-  const known = new KnownIds(join(local.stack.local, "bench-ids.json"));
-  try {
-    const desk = { operator, approver, callerIds: [caller.id], known };
-    await work({ desk, caller, client, pool, reader });
-  } finally {
-    await Promise.all([operator, approver, client, reader].map((it) => it.close()));
-    await pool.end();
   }
 }

@@ -1,3 +1,6 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+
 /** What a load run remembers of a request that it made: the line that the scenario logs, one JSON object each. */
 export interface LoggedRequest {
   operation: "claim" | "redeem";
@@ -24,4 +27,13 @@ export function parseLoggedRequest(line: string): LoggedRequest {
   const texts = [requestId, key, userId, couponId, code].every((it) => typeof it === "string");
   if (!known || !judged || !texts || typeof status !== "number") throw new Error(`Not a logged request: ${line}`);
   return value as LoggedRequest;
+}
+
+/** Reads a log of requests. Throws where a line of it is not one. */
+export async function readRequests(file: string): Promise<LoggedRequest[]> {
+  const requests: LoggedRequest[] = [];
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    if (line !== "") requests.push(parseLoggedRequest(line));
+  }
+  return requests;
 }

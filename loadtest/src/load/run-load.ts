@@ -1,20 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type ManagedBatch, OperatorClient } from "@coupon/client";
 import { createPool, type Pool } from "@coupon/database";
 import { type CampaignPlan, checkout, KnownIds, readLogEnds, setUpCampaign, untilApplied } from "@coupon/demo";
 import type { Template } from "@coupon/domain";
 import { createLogReader } from "@coupon/events";
 import { findK6 } from "./install/k6.ts";
-import { type LoggedRequest, parseLoggedRequest } from "./logged-request.ts";
+import { judgeBatch } from "./judge-batch.ts";
+import { type LoggedRequest, readRequests } from "./logged-request.ts";
 import { type Profile, profileFile } from "./profile.ts";
-import { readIssued, readRedeemed, referCoupons } from "./rows.ts";
 import type { ScenarioSettings } from "./scenario/settings.ts";
 import type { LoadTarget } from "./target.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface LoadResult {
   thresholdsHeld: boolean;
@@ -114,14 +113,6 @@ function saySummary(file: string, say: (text: string) => void): void {
   }
 }
 
-async function readRequests(file: string): Promise<LoggedRequest[]> {
-  const requests: LoggedRequest[] = [];
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    if (line !== "") requests.push(parseLoggedRequest(line));
-  }
-  return requests;
-}
-
 async function judgeAgainstPostgres(
   target: LoadTarget,
   batch: ManagedBatch,
@@ -134,9 +125,7 @@ async function judgeAgainstPostgres(
   const reader = createLogReader({ config, groupId: `load-${process.pid}` });
   try {
     await untilApplied(pool, await readLogEnds(reader, partitions), appliedWithinMs);
-    const issued = await readIssued(pool, batch.batchNumber);
-    const redeemed = await readRedeemed(pool, batch.batchNumber);
-    return judge(referCoupons(requests), issued, redeemed, profile.stock);
+    return await judgeBatch(pool, batch.batchNumber, requests, profile.stock);
   } finally {
     await reader.close();
     await pool.end();

@@ -98,6 +98,8 @@ function brokerFlags(options: KafkaOptions): string[] {
     "-XX:InitiatingHeapOccupancyPercent=35",
     "-XX:+ExplicitGCInvokesConcurrent",
     "-XX:-UsePerfData",
+    // In its working directory, beside its own log: what each collection left, in 4 MiB at most.
+    "-Xlog:gc:file=gc.log:time:filecount=1,filesize=2m",
     "-Djava.awt.headless=true",
     `-Dlog4j2.configurationFile=${LOGGING}`,
   ];
