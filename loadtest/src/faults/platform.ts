@@ -1,23 +1,13 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createTestDatabase } from "@coupon/database/testing";
-import { createTablePublisher, ensureTopics, type LogConfig } from "@coupon/events";
-import { deleteTopics } from "@coupon/events/testing";
-import {
-  createIssuer,
-  freePorts,
-  type ServiceProcess,
-  StackFailure,
-  startServiceProcess,
-  uniqueName,
-} from "@coupon/testkit";
-import { HistoryRecorder, type RecordedCaller } from "../history/recorder.ts";
+import { freePorts, type ServiceProcess, StackFailure, startServiceProcess, uniqueName } from "@coupon/testkit";
+import { HistoryRecorder } from "../history/recorder.ts";
+import { OwnPlatform } from "../own-platform/own-platform.ts";
 import type { ProcessName } from "./fault.ts";
 import { type Parts, PLACES } from "./parts.ts";
 import { PublishedBatches } from "./published-batches.ts";
 import type { Schedule } from "./schedule.ts";
 
-const PARTITIONS = 4;
 const BEGINS_WITHIN_MS = 20_000;
 const DRAINS_WITHIN_MS = 8_000;
 const ANSWERS_WITHIN_MS = 4_000;
@@ -25,28 +15,22 @@ const ANSWERS_WITHIN_MS = 4_000;
 /** Something of the platform did not come back in time. */
 export class Stuck extends Error {}
 
-/** A platform of one schedule's own over the simulator's stores: key prefix, topics, database, processes. */
-export class Platform {
-  readonly shop: RecordedCaller;
-  readonly hashKey: Buffer;
-  readonly log: LogConfig;
-  readonly prefix = uniqueName("f");
+/** A platform of one schedule's own over the simulator's stores. */
+export class Platform extends OwnPlatform {
   readonly parts: Parts;
   readonly #schedule: Schedule;
   readonly #processes = new Map<string, ServiceProcess>();
   readonly #ports = new Map<string, number>();
-  readonly #closers: (() => Promise<unknown>)[] = [];
-  #env: Record<string, string> = {};
-  #databaseUrl = "";
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
   constructor(parts: Parts, schedule: Schedule) {
+    // Keys follow from the seed, too, so that a schedule's coupon ids do.
+    const key = (name: string): Buffer => createHash("sha256").update(`${schedule.hashKey} ${name}`).digest();
+    const hash = Buffer.from(schedule.hashKey, "hex");
+    const keys = { hash, shop: key("shop"), coupons: key("coupons"), callers: key("callers") };
+    super("f", [parts.kafka.brokers], keys);
     this.parts = parts;
     this.#schedule = schedule;
-    this.hashKey = Buffer.from(schedule.hashKey, "hex");
-    this.shop = { callerId: "shop", keyId: "live_shop1", secret: secretOf(schedule, "shop") };
-    const brokers = [parts.kafka.brokers];
-    this.log = { brokers, topicPrefix: `${this.prefix}.`, partitions: PARTITIONS, clientId: this.prefix };
   }
 
   get recorder(): HistoryRecorder {
@@ -57,38 +41,23 @@ export class Platform {
     return this.#started().batches;
   }
 
-  get databaseUrl(): string {
-    return this.#databaseUrl;
-  }
-
   async start(): Promise<void> {
     await this.parts.redis.reset();
-    const [database, issuer] = await Promise.all([
-      createTestDatabase({ serverUrl: this.parts.postgres.url }),
-      createIssuer(),
-      ensureTopics(this.log),
-    ]);
-    this.#databaseUrl = database.databaseUrl;
-    this.#closers.push(
-      () => database.drop(),
-      () => deleteTopics(this.log),
-      () => issuer.close(),
-    );
-    this.#env = { ...issuer.env, ...this.#settings() };
-    const publisher = createTablePublisher({
-      ...{ config: this.log, source: "/faults", secretsKey: secretOf(this.#schedule, "callers") },
+    await this.open(this.parts.postgres.url);
+    Object.assign(this.env, {
+      DATABASE_URL: throughProxy(this.databaseUrl, this.parts.postgres.proxy.port),
+      LEASE_TTL_MS: "800",
+      APPEND_TIMEOUT_MS: "1500",
+      REQUEST_DEADLINE_MS: "3000",
+      GROUP_SESSION_TIMEOUT_MS: "2000",
     });
-    this.#closers.push(() => publisher.close());
-    const batches = new PublishedBatches(publisher, this.#schedule.batches);
-    const { callerId, keyId, secret } = this.shop;
-    const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
-    await publisher.publishCaller({ callerId, version: 1, name: callerId, status: "live", keys });
+    const batches = new PublishedBatches(this.opened.publisher, this.#schedule.batches);
     await batches.publishAll();
     const [port = 0, ...ledgerPorts] = await freePorts(1 + PLACES.ledger);
     this.#ports.set("issuing", port);
     for (const [index, ledgerPort] of ledgerPorts.entries()) this.#ports.set(`ledger-${index}`, ledgerPort);
     const recorder = new HistoryRecorder(`http://127.0.0.1:${port}`, 32, ANSWERS_WITHIN_MS);
-    this.#closers.push(() => recorder.close());
+    this.onClose(() => recorder.close());
     this.#made = { recorder, batches };
     await Promise.all(this.#names().map((name) => this.begin(name)));
   }
@@ -97,26 +66,6 @@ export class Platform {
     const of = (service: ProcessName["service"], count: number): ProcessName[] =>
       Array.from({ length: count }, (_, index) => ({ service, index }));
     return [...of("issuing", this.#schedule.issuing), ...of("ledger", this.#schedule.ledgers)];
-  }
-
-  #settings(): Record<string, string> {
-    const key = (name: string): string => secretOf(this.#schedule, name).toString("base64");
-    return {
-      KEY_PREFIX: this.prefix,
-      TOPIC_PREFIX: this.log.topicPrefix,
-      PARTITIONS: String(PARTITIONS),
-      DATABASE_URL: throughProxy(this.databaseUrl, this.parts.postgres.proxy.port),
-      INTERNAL_TOKEN: "a-token-between-our-own-services",
-      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
-      COUPON_KEYS: JSON.stringify({ 1: key("coupons") }),
-      HASH_KEY: this.hashKey.toString("base64"),
-      CALLER_SECRETS_KEY: key("callers"),
-      LEASE_TTL_MS: "800",
-      APPEND_TIMEOUT_MS: "1500",
-      REQUEST_DEADLINE_MS: "3000",
-      GROUP_SESSION_TIMEOUT_MS: "2000",
-      LOG_LEVEL: "warn",
-    };
   }
 
   process(name: ProcessName): ServiceProcess | undefined {
@@ -150,7 +99,7 @@ export class Platform {
       readyTimeoutMs: 15_000,
       stopTimeoutMs: DRAINS_WITHIN_MS,
       env: {
-        ...this.#env,
+        ...this.env,
         REUSE_PORT: "true",
         INTERNAL_PORT: String(internalPort),
         PROCESS_ID: uniqueName("p"),
@@ -168,7 +117,7 @@ export class Platform {
       main: "services/ledger/src/main.ts",
       ...{ port, readyTimeoutMs: 15_000, stopTimeoutMs: DRAINS_WITHIN_MS },
       env: {
-        ...this.#env,
+        ...this.env,
         REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[PLACES.issuing + index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[PLACES.issuing + index]?.port}`,
         ...(group === undefined ? {} : { GROUP: group }),
@@ -190,16 +139,14 @@ export class Platform {
     return all.join("\n");
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await Promise.all(
       [...this.#processes.values()].map(async (process) => {
         process.kill("SIGKILL");
         await process.child.exited;
       }),
     );
-    const [database, topics, ...rest] = this.#closers;
-    for (const close of rest.reverse()) await close();
-    await Promise.all([database?.(), topics?.()]);
+    await super.close();
   }
 
   #started(): { recorder: HistoryRecorder; batches: PublishedBatches } {
@@ -210,11 +157,6 @@ export class Platform {
 
 export function nameOf({ service, index }: ProcessName): string {
   return `${service}-${index}`;
-}
-
-/** Keys follow from the seed, too, so that a schedule's coupon ids do. */
-function secretOf({ hashKey }: Schedule, name: string): Buffer {
-  return createHash("sha256").update(`${hashKey} ${name}`).digest();
 }
 
 function throughProxy(databaseUrl: string, port: number): string {

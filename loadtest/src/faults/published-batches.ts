@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BatchDefinition } from "@coupon/domain";
 import type { TablePublisher } from "@coupon/events";
 import type { BatchTerms, BatchVersion } from "@coupon/history";
+import { shopBatch } from "../own-platform/shop-batch.ts";
 import type { PlannedBatch, RuleChange } from "./draw-batches.ts";
 import { Lanes } from "./lanes.ts";
 
@@ -30,7 +31,7 @@ export class PublishedBatches {
   }
 
   async publishAll(): Promise<void> {
-    await Promise.all(this.#planned.map((planned, batch) => this.#publish(batch, firstDefinition(planned, batch))));
+    await Promise.all(this.#planned.map((planned, batch) => this.#publish(batch, firstOf(planned, batch))));
   }
 
   /** Changes of one batch are published in their order, each tried until it is confirmed. */
@@ -57,23 +58,6 @@ export class PublishedBatches {
   }
 }
 
-function firstDefinition(planned: PlannedBatch, batch: number): BatchDefinition {
-  return {
-    batchId: `batch-${batch + 1}`,
-    batchNumber: batch + 1,
-    version: 1,
-    campaignId: "campaign-1",
-    name: planned.purpose,
-    sandbox: false,
-    state: "issuing",
-    revoked: false,
-    template: planned.template,
-    stock: planned.stock,
-    issueWindow: { from: "2024-01-01T00:00:00Z", until: "2040-01-01T00:00:00Z" },
-    callers: [{ callerId: "shop", may: ["issue", "redeem", "reverse", "read"] }],
-    funding: [],
-    timeZone: planned.template.timeZone,
-    shards: planned.shards,
-    couponKeyVersion: 1,
-  };
+function firstOf({ purpose, template, stock, shards }: PlannedBatch, batch: number): BatchDefinition {
+  return { ...shopBatch(batch + 1, template, { stock, shards }), name: purpose };
 }

@@ -1,31 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { createPool, type Pool, readPositions } from "@coupon/database";
-import { createTestDatabase } from "@coupon/database/testing";
-import type { BatchDefinition } from "@coupon/domain";
-import {
-  createEntryAppender,
-  createTablePublisher,
-  type EntryAppender,
-  ensureTopics,
-  type LogConfig,
-} from "@coupon/events";
-import { deleteTopics } from "@coupon/events/testing";
+import type { BatchDefinition, Template } from "@coupon/domain";
+import { createEntryAppender, type EntryAppender } from "@coupon/events";
 import type { Answer, BatchVersion, History } from "@coupon/history";
 import { connectRedis, keyHashOf, type RedisConnection } from "@coupon/redis";
-import {
-  createIssuer,
-  eventually,
-  freePorts,
-  type ServiceProcess,
-  startServiceProcess,
-  uniqueName,
-} from "@coupon/testkit";
+import { eventually, freePorts, type ServiceProcess, startServiceProcess, uniqueName } from "@coupon/testkit";
 import { readLedger } from "../../src/history/read-ledger.ts";
 import { readWholeLog } from "../../src/history/read-log.ts";
-import { HistoryRecorder, type RecordedCaller, type Requests, type Sendable } from "../../src/history/recorder.ts";
+import { HistoryRecorder, type Requests, type Sendable } from "../../src/history/recorder.ts";
+import { OwnPlatform, PARTITIONS } from "../../src/own-platform/own-platform.ts";
+import { shopBatch } from "../../src/own-platform/shop-batch.ts";
 import type { Mutation } from "./mutation.ts";
 
-const PARTITIONS = 4;
 const APPLIED_WITHIN_MS = 2_500;
 const PLANT = new URL("./plant.ts", import.meta.url).href;
 
@@ -38,24 +24,17 @@ interface Parts {
 }
 
 /** A platform of one run's own over the shared stores: real processes, of which one kind may carry a planted bug. */
-export class World {
-  readonly shop: RecordedCaller = { callerId: "shop", keyId: "live_shop1", secret: randomBytes(32) };
-  readonly hashKey = randomBytes(32);
-  readonly prefix = uniqueName("b");
-  readonly log: LogConfig;
+export class World extends OwnPlatform {
   readonly #bug: Mutation | null;
-  readonly #secretsKey = randomBytes(32);
   readonly #versions = new Map<string, BatchVersion[]>();
-  readonly #closers: (() => Promise<unknown>)[] = [];
-  readonly #env: Record<string, string> = {};
   #made: Parts | null = null;
   #ledger: ServiceProcess | null = null;
-  #publisher: ReturnType<typeof createTablePublisher> | null = null;
 
   constructor(bug: Mutation | null) {
+    const key = () => randomBytes(32);
+    const keys = { shop: key(), hash: key(), coupons: key(), callers: key() };
+    super("b", (process.env.KAFKA_BROKERS ?? "").split(","), keys);
     this.#bug = bug;
-    const brokers = (process.env.KAFKA_BROKERS ?? "").split(",");
-    this.log = { brokers, topicPrefix: `${this.prefix}.`, partitions: PARTITIONS, clientId: this.prefix };
   }
 
   get parts(): Parts {
@@ -69,36 +48,13 @@ export class World {
   }
 
   async start(): Promise<void> {
-    const [database] = await Promise.all([createTestDatabase(), ensureTopics(this.log)]);
-    const issuer = await createIssuer();
-    this.#closers.push(
-      () => database.drop(),
-      () => deleteTopics(this.log),
-      () => issuer.close(),
-    );
-    Object.assign(this.#env, {
+    await this.open();
+    Object.assign(this.env, {
       KAFKA_BROKERS: this.log.brokers.join(","),
-      DATABASE_URL: database.databaseUrl,
-      KEY_PREFIX: this.prefix,
-      TOPIC_PREFIX: this.log.topicPrefix,
-      PARTITIONS: String(PARTITIONS),
-      INTERNAL_TOKEN: "a-token-between-our-own-services",
       LEDGER_URL: "http://127.0.0.1:9",
-      ISSUING_INTERNAL_URL: "http://127.0.0.1:9",
-      ...issuer.env,
-      COUPON_KEYS: JSON.stringify({ 1: randomBytes(32).toString("base64") }),
-      HASH_KEY: this.hashKey.toString("base64"),
-      CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),
       LEASE_TTL_MS: "3000",
-      LOG_LEVEL: "warn",
     });
-    const publisher = createTablePublisher({ config: this.log, source: "/test", secretsKey: this.#secretsKey });
-    this.#publisher = publisher;
-    this.#closers.push(() => publisher.close());
-    const { callerId, keyId, secret } = this.shop;
-    const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
-    await publisher.publishCaller({ callerId, version: 1, name: callerId, status: "live", keys });
-    const [ledger] = await Promise.all([this.#process("ledger", {}), this.#startIssuing(database.databaseUrl)]);
+    const [ledger] = await Promise.all([this.#process("ledger", {}), this.#startIssuing(this.databaseUrl)]);
     this.#ledger = ledger;
   }
 
@@ -106,18 +62,16 @@ export class World {
     const pool = createPool({ databaseUrl, max: 4, statementTimeoutMs: 10_000, connectionTimeoutMs: 5_000 });
     const redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
     const appender = createEntryAppender({ config: this.log, source: "/rival" });
-    this.#closers.push(
-      () => pool.end(),
-      () => redis.close(),
-      () => appender.close(),
-    );
+    this.onClose(() => pool.end());
+    this.onClose(() => redis.close());
+    this.onClose(() => appender.close());
     const [internalPort] = await freePorts(1);
     const issuing = await this.#process("issuing", {
       INTERNAL_PORT: String(internalPort),
       PROCESS_ID: uniqueName("p"),
     });
     const recorder = new HistoryRecorder(issuing.url);
-    this.#closers.push(() => recorder.close());
+    this.onClose(() => recorder.close());
     this.#made = { pool, redis, appender, recorder };
   }
 
@@ -126,13 +80,13 @@ export class World {
     const running = await startServiceProcess({
       main: `services/${service}/src/main.ts`,
       env: {
-        ...this.#env,
+        ...this.env,
         ...env,
         NODE_OPTIONS: `--import ${PLANT}`,
         PLANTED: JSON.stringify(planted.map(({ file, find, replace }) => ({ file, find, replace }))),
       },
     });
-    this.#closers.push(async () => {
+    this.onClose(async () => {
       running.kill("SIGKILL");
       await running.child.exited;
     });
@@ -147,7 +101,7 @@ export class World {
     const definition = { ...before, ...change, version: versions.length + 1 };
     versions.push({ definition, publishedAtMs: performance.now(), inForceAtMs: null });
     this.#versions.set(batchId, versions);
-    await this.#publisher?.publishBatch(definition);
+    await this.opened.publisher.publishBatch(definition);
     return definition;
   }
 
@@ -186,37 +140,15 @@ export class World {
       keyHash: (callerId, via, key) => keyHashOf(this.hashKey, callerId, via, key),
     };
   }
-
-  async close(): Promise<void> {
-    const [database, topics, ...rest] = this.#closers;
-    for (const close of rest.reverse()) await close();
-    await Promise.all([database?.(), topics?.()]);
-  }
 }
 
 function firstDefinition(batchNumber: number): BatchDefinition {
-  return {
-    batchId: `batch-${batchNumber}`,
-    batchNumber,
-    version: 1,
-    campaignId: "campaign-1",
+  const template: Template = {
     name: "Half off",
-    sandbox: false,
-    state: "issuing",
-    revoked: false,
-    template: {
-      name: "Half off",
-      benefit: { kind: "percent_off", basisPointsOff: 5_000, maxAmount: 500, currency: "CNY" },
-      validity: { days: 30, mode: "rolling" },
-      timeZone: "Asia/Shanghai",
-      refundPolicy: "restore",
-    },
-    stock: { total: 1_000, perUser: 1 },
-    issueWindow: { from: "2024-01-01T00:00:00Z", until: "2040-01-01T00:00:00Z" },
-    callers: [{ callerId: "shop", may: ["issue", "redeem", "reverse", "read"] }],
-    funding: [],
+    benefit: { kind: "percent_off", basisPointsOff: 5_000, maxAmount: 500, currency: "CNY" },
+    validity: { days: 30, mode: "rolling" },
     timeZone: "Asia/Shanghai",
-    shards: 1,
-    couponKeyVersion: 1,
+    refundPolicy: "restore",
   };
+  return shopBatch(batchNumber, template, { stock: { total: 1_000, perUser: 1 }, shards: 1 });
 }

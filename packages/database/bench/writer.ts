@@ -1,3 +1,4 @@
+import { NO_TOTALS } from "@coupon/domain";
 import {
   CouponCopy,
   createPool,
@@ -82,14 +83,7 @@ function advance(shard: number, number: number, issued: number): ShardAdvance {
     atMs: 1_800_000_000_000,
     issued,
     day: { startMs: 1, issued },
-    debited: 0,
-    credited: 0,
-    redemptions: 0,
-    reversals: 0,
-    restored: 0,
-    deactivated: 0,
-    discounted: 0,
-    discountReversed: 0,
+    ...NO_TOTALS,
     rules: null,
   };
 }

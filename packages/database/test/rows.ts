@@ -1,4 +1,4 @@
-import type { Discount, ShardRules } from "@coupon/domain";
+import { type Discount, NO_TOTALS, type ShardRules } from "@coupon/domain";
 import {
   CouponCopy,
   createPool,
@@ -34,14 +34,7 @@ export const shardOf = (overrides: Partial<ShardAdvance> = {}): ShardAdvance => 
   atMs: 1_800_000_000_000,
   issued: 0,
   day: null,
-  debited: 0,
-  credited: 0,
-  redemptions: 0,
-  reversals: 0,
-  restored: 0,
-  deactivated: 0,
-  discounted: 0,
-  discountReversed: 0,
+  ...NO_TOTALS,
   rules: null,
   ...overrides,
 });

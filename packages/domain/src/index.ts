@@ -19,6 +19,7 @@ export * from "./present-coupon.ts";
 export * from "./refusals.ts";
 export * from "./reversal.ts";
 export * from "./scope.ts";
+export * from "./shard-totals.ts";
 export * from "./split-funding.ts";
 export * from "./split-stock.ts";
 export * from "./state-machine.ts";

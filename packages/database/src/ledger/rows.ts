@@ -1,4 +1,4 @@
-import type { Correction, Discount } from "@coupon/domain";
+import type { Correction, Discount, ShardTotals } from "@coupon/domain";
 
 /** A partition's step in one transaction: it must stand at `from`, and stands at `to` afterwards. */
 export interface PositionAdvance {
@@ -12,7 +12,7 @@ export interface PositionAdvance {
 }
 
 /** What a transaction adds to a shard. Counters are differences, the rest is as of the last entry. */
-export interface ShardAdvance {
+export interface ShardAdvance extends ShardTotals {
   batch: number;
   shard: number;
   partition: number;
@@ -23,14 +23,6 @@ export interface ShardAdvance {
   issued: number;
   /** Start of the day in which the last issues counted, and how many of these did; null where none were. */
   day: { startMs: number; issued: number } | null;
-  debited: number;
-  credited: number;
-  redemptions: number;
-  reversals: number;
-  restored: number;
-  deactivated: number;
-  discounted: number;
-  discountReversed: number;
   /** JSON of the rules in force; null where they did not change. */
   rules: string | null;
 }

@@ -1,4 +1,4 @@
-import type { ShardRules } from "@coupon/domain";
+import { NO_TOTALS, type ShardRules, type ShardTotals } from "@coupon/domain";
 import type {
   CouponRow,
   DeactivationRow,
@@ -24,21 +24,12 @@ export class ReferenceRows {
   readonly deactivations: DeactivationRow[] = [];
   readonly rules: RulesRow[] = [];
   readonly transfers: TransferRow[] = [];
-  readonly #totals = new Map<ReferenceShard, Totals>();
+  readonly #totals = new Map<ReferenceShard, ShardTotals>();
 
-  totalsOf(shard: ReferenceShard): Totals {
+  totalsOf(shard: ReferenceShard): ShardTotals {
     let totals = this.#totals.get(shard);
     if (totals === undefined) {
-      totals = {
-        debited: 0,
-        credited: 0,
-        redemptions: 0,
-        reversals: 0,
-        restored: 0,
-        deactivated: 0,
-        discounted: 0,
-        discountReversed: 0,
-      };
+      totals = { ...NO_TOTALS };
       this.#totals.set(shard, totals);
     }
     return totals;
@@ -68,17 +59,6 @@ export class ReferenceRows {
     const issued = shard.coupons.length;
     return { ...address, partition, number, hash, atMs, issued, dayStartMs, dayIssued, ...this.totalsOf(shard), rules };
   }
-}
-
-export interface Totals {
-  debited: number;
-  credited: number;
-  redemptions: number;
-  reversals: number;
-  restored: number;
-  deactivated: number;
-  discounted: number;
-  discountReversed: number;
 }
 
 function* couponRows(shards: readonly ReferenceShard[]): Generator<CouponRow> {

@@ -1,4 +1,4 @@
-import type { Discount, ShardRules } from "@coupon/domain";
+import type { Discount, ShardRules, ShardTotals } from "@coupon/domain";
 
 /** Rows of PostgreSQL, column by column in camel case. Those of `coupon` may be very many and are read once. */
 export interface LedgerRows {
@@ -14,7 +14,7 @@ export interface LedgerRows {
   transfers: Iterable<TransferRow>;
 }
 
-export interface ShardRow {
+export interface ShardRow extends ShardTotals {
   batch: number;
   shard: number;
   partition: number;
@@ -25,14 +25,6 @@ export interface ShardRow {
   issued: number;
   dayStartMs: number;
   dayIssued: number;
-  debited: number;
-  credited: number;
-  redemptions: number;
-  reversals: number;
-  restored: number;
-  deactivated: number;
-  discounted: number;
-  discountReversed: number;
   rules: ShardRules | null;
 }
 

@@ -1,11 +1,12 @@
-import type {
-  BatchDefinition,
-  DeactivateItem,
-  LockItem,
-  RedeemItem,
-  ReleaseItem,
-  ReverseItem,
-  ShardRules,
+import {
+  type BatchDefinition,
+  type DeactivateItem,
+  type LockItem,
+  NO_TOTALS,
+  type RedeemItem,
+  type ReleaseItem,
+  type ReverseItem,
+  type ShardRules,
 } from "@coupon/domain";
 import type { BatchVersion, History, Place } from "../history.ts";
 
@@ -100,16 +101,7 @@ export class ShardBook {
   readonly coupons: CouponBook[] = [];
   readonly transfers: Transfer[] = [];
   readonly rulesFacts: RulesFact[] = [];
-  readonly totals = {
-    debited: 0,
-    credited: 0,
-    redemptions: 0,
-    reversals: 0,
-    restored: 0,
-    deactivated: 0,
-    discounted: 0,
-    discountReversed: 0,
-  };
+  readonly totals = { ...NO_TOTALS };
   rows = 0;
 
   constructor(batch: BatchBook, shard: number, partition: number) {

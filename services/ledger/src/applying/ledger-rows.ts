@@ -10,7 +10,7 @@ import {
   type ShardAdvance,
   STATE_TOUCHED,
 } from "@coupon/database";
-import { type Entry, shardKey } from "@coupon/domain";
+import { type Entry, NO_TOTALS, shardKey } from "@coupon/domain";
 import { Journal } from "../posting/journal.ts";
 import type { TermsSource } from "../posting/terms.ts";
 
@@ -264,25 +264,7 @@ function keyOf({ batch, shard, serial }: CouponKey): string {
 }
 
 function emptyAdvance(partition: number, batch: number, shard: number): ShardAdvance {
-  return {
-    batch,
-    shard,
-    partition,
-    number: 0,
-    hash: "",
-    atMs: 0,
-    issued: 0,
-    day: null,
-    debited: 0,
-    credited: 0,
-    redemptions: 0,
-    reversals: 0,
-    restored: 0,
-    deactivated: 0,
-    discounted: 0,
-    discountReversed: 0,
-    rules: null,
-  };
+  return { ...NO_TOTALS, batch, shard, partition, number: 0, hash: "", atMs: 0, issued: 0, day: null, rules: null };
 }
 
 function unknownKind(entry: never): Error {

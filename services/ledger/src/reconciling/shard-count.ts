@@ -1,27 +1,20 @@
 import type { ShardCount } from "@coupon/database";
-import type { Discount, Entry, ShardRules } from "@coupon/domain";
+import { type Discount, type Entry, NO_TOTALS, type ShardRules, type ShardTotals } from "@coupon/domain";
 
 /** A shard before its first entry. */
 export const EMPTY_COUNT: Readonly<ShardCount> = {
+  ...NO_TOTALS,
   number: 0,
   hash: "",
   atMs: 0,
   issued: 0,
   dayStartMs: 0,
   dayIssued: 0,
-  debited: 0,
-  credited: 0,
-  redemptions: 0,
-  reversals: 0,
-  restored: 0,
-  deactivated: 0,
-  discounted: 0,
-  discountReversed: 0,
   rules: null,
 };
 
 /** What one entry does to what is counted of its shard. */
-export interface Effect {
+export interface Effect extends ShardTotals {
   number: number;
   prev: string;
   hash: string;
@@ -29,14 +22,6 @@ export interface Effect {
   issued: number;
   /** Start of the day in which the issues count; null where there are none. */
   dayStartMs: number | null;
-  debited: number;
-  credited: number;
-  redemptions: number;
-  reversals: number;
-  restored: number;
-  deactivated: number;
-  discounted: number;
-  discountReversed: number;
   rules: ShardRules | null;
 }
 
@@ -106,19 +91,7 @@ export function leftOf(count: ShardCount): number {
   return (count.rules?.allotment ?? 0) + count.credited - count.debited - count.issued;
 }
 
-const NOTHING: Omit<Effect, "number" | "prev" | "hash" | "atMs"> = {
-  issued: 0,
-  dayStartMs: null,
-  debited: 0,
-  credited: 0,
-  redemptions: 0,
-  reversals: 0,
-  restored: 0,
-  deactivated: 0,
-  discounted: 0,
-  discountReversed: 0,
-  rules: null,
-};
+const NOTHING = { ...NO_TOTALS, issued: 0, dayStartMs: null, rules: null };
 
 function sum(discounts: Discount[]): number {
   return discounts.reduce((total, { discount }) => total + discount, 0);

@@ -1,8 +1,8 @@
-import type { ShardRules } from "@coupon/domain";
+import type { ShardRules, ShardTotals } from "@coupon/domain";
 import type { Queryable } from "../../pool.ts";
 
 /** Everything that is counted of a shard, as of its entry `number`. Counters are totals since entry 1. */
-export interface ShardCount {
+export interface ShardCount extends ShardTotals {
   number: number;
   /** SHA-1 of that entry's text, hex; "" before the first. */
   hash: string;
@@ -10,14 +10,6 @@ export interface ShardCount {
   issued: number;
   dayStartMs: number;
   dayIssued: number;
-  debited: number;
-  credited: number;
-  redemptions: number;
-  reversals: number;
-  restored: number;
-  deactivated: number;
-  discounted: number;
-  discountReversed: number;
   rules: ShardRules | null;
 }
 
