@@ -44,9 +44,9 @@ export function createPrisma(settings: PrismaSettings): PrismaClient {
 const AWAY_CODES = new Set(["P1001", "P1002", "P1008", "P1017", "P2024", "P2028", "P2034", "P2037"]);
 /** PostgreSQL's: connection exceptions (08), cancelled or shutting down (57), out of resources (53). */
 const AWAY_SQLSTATES = /^(?:08|53|57)[0-9A-Z]{3}$/;
-/** What node-postgres says where it gives its errors no code. */
+/** What node-postgres says where it gives its errors no code, and Prisma of a code of PostgreSQL that it doesn't know. */
 const AWAY_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT/;
+  /Database error\. Code: `(?:08|53|57)[0-9A-Z]{3}`|Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT/;
 
 /**
  * Whether an error says that the database can't be reached or did not answer in time, so that the same

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createPool, describeDatabase, explainFailure, isRefusedByData, isUnavailable } from "../src/index.ts";
+import { isDatabaseAway } from "../src/prisma.ts";
 import { createTestDatabase } from "../src/testing.ts";
 import { testPool } from "./rows.ts";
 
@@ -38,6 +39,12 @@ describe("errors of PostgreSQL", () => {
       "PostgreSQL at 127.0.0.1:1/coupon can't be reached: connect ECONNREFUSED 127.0.0.1:1",
     );
     expect(describeDatabase("hush")).not.toContain("hush");
+  });
+
+  it("are away for now where Prisma tells no more than PostgreSQL's code", () => {
+    const told = (code: string) => new Error(`Invalid invocation:\n\nDatabase error. Code: \`${code}\`. Message: \`…\``);
+    expect(isDatabaseAway(told("57P03"))).toBe(true);
+    expect(isDatabaseAway(told("42P01"))).toBe(false);
   });
 
   it("are none of the program's own mistakes", () => {

@@ -1,3 +1,4 @@
+import { queryObjects } from "node:v8";
 import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -18,7 +19,7 @@ let appender: EntryAppender;
 let reader: LogReader;
 
 beforeAll(async () => {
-  log = await createTestLog({ partitions: 6 });
+  log = await createTestLog({ partitions: 7 });
   appender = createEntryAppender({ config: log.config, source: "/issuing/p1" });
   reader = createLogReader({ config: log.config, groupId: `${log.config.topicPrefix}reader` });
   await Promise.all([appender.connect(), reader.connect()]);
@@ -49,6 +50,18 @@ describe("append", () => {
     expect(messages.map(({ number }) => number)).toEqual([-1, 1, 2, 3, 4]);
     expect(messages.map(({ epoch }) => epoch)).toEqual([null, 0, 0, 0, 0]);
     expect(messages[0]?.marker).toEqual(marker());
+  });
+
+  test("keeps nothing of an append that is done", async () => {
+    const epoch = await appender.appendMarker(6, marker(), 2_000);
+    const appendSome = async (from: number) => {
+      for (let number = from; number < from + 200; number += 1) {
+        await appender.append([entriesOf(6, epoch, number, 1)], 2_000);
+      }
+      return queryObjects(Promise, { format: "count" });
+    };
+    const before = await appendSome(1);
+    expect((await appendSome(201)) - before).toBeLessThan(100);
   });
 
   test("hands back every kind and every character as they were", async () => {
