@@ -42,7 +42,8 @@ describe("errors of PostgreSQL", () => {
   });
 
   it("are away for now where Prisma tells no more than PostgreSQL's code", () => {
-    const told = (code: string) => new Error(`Invalid invocation:\n\nDatabase error. Code: \`${code}\`. Message: \`…\``);
+    const told = (code: string) =>
+      new Error(`Invalid invocation:\n\nDatabase error. Code: \`${code}\`. Message: \`…\``);
     expect(isDatabaseAway(told("57P03"))).toBe(true);
     expect(isDatabaseAway(told("42P01"))).toBe(false);
   });
