@@ -18,7 +18,7 @@ export interface RedisCluster {
    * Moves the slot of a key to another master as an operator does, key by key, while clients go on; resolves with how
    * many keys were moved. `midway` is called while they are partly here and partly there.
    */
-  moveSlot(key: string, to: number, midway?: () => Promise<void>): Promise<number>;
+  moveSlot(key: string, to: number, midway?: () => Promise<unknown>): Promise<number>;
   /** Starts a replica of that master and waits until it is level with it; it joins `nodes`, and `proxies`. */
   addReplica(of: number): Promise<number>;
   /** Stops all nodes and removes their data. */
@@ -158,7 +158,7 @@ async function moveSlot(
   source: Node,
   target: Node,
   key: string,
-  midway?: () => Promise<void>,
+  midway?: () => Promise<unknown>,
 ): Promise<number> {
   const slot = await slotOf(nodes, key);
   const targetId = await idOf(target);
