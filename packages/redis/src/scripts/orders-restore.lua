@@ -2,10 +2,10 @@
 -- Restores the ties of one tag.
 --   KEYS[1] the tag's mark   KEYS[2..] orders of that tag
 --   ARGV[1] what is done   ARGV[2] token   ARGV[3] for so long in ms others leave it to this one
---   begin: replies "complete" where nothing is to be done, "busy" where somebody else is at it, else "begun"
 --   put: ARGV[4..] per order hash of its coupons, time to live in ms. A tie made since the loss is left alone.
 --   finish: from here on the tag's ties are complete.
---   put and finish reply "begun", or "lost" where Redis is not the same any more, or somebody else is at it.
+-- Reply: of begin "complete" where nothing is to be done, "busy" where somebody else is at it, else "begun"; of put and
+--   finish "begun", or "lost" where Redis is not the same any more, or somebody else is at it.
 --- @include "includes/orders.lua"
 
 local mark, own = call('GET', KEYS[1]), 'restoring ' .. runId .. ' ' .. ARGV[2]
