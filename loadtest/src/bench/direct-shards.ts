@@ -34,10 +34,10 @@ export class DirectShards {
     for (let shard = 0; shard < shards; shard += 1) {
       const at = { batch, shard };
       if (!(await calls.open(at, null, epoch))) throw new Error(`The shard ${batch}.${shard} could not be opened`);
-      const expect: Expectation = { epoch, number: 0, durable: 0, durableOffset: -1 };
+      const expect: Expectation = { epoch, hash: "", durable: 0, durableOffset: -1 };
       const applied = await calls.changeRules(at, expect, rules);
       if (applied.kind !== "applied") throw new Error(`The shard ${batch}.${shard} took no rules`);
-      opened.push({ at, expect: durableUpTo(applied.number) });
+      opened.push({ at, expect: durableUpTo(applied) });
     }
     return new DirectShards(calls, opened);
   }
@@ -56,10 +56,10 @@ export class DirectShards {
       throw new Error(`A direct claim failed: ${JSON.stringify(applied).slice(0, 300)}`);
     }
     // As an owner whose log confirms at once, so that the outbox holds one entry.
-    shard.expect = durableUpTo(applied.number);
+    shard.expect = durableUpTo(applied);
   }
 }
 
-function durableUpTo(number: number): Expectation {
-  return { epoch, number, durable: number, durableOffset: number };
+function durableUpTo({ number, hash }: { number: number; hash: string }): Expectation {
+  return { epoch, hash, durable: number, durableOffset: number };
 }

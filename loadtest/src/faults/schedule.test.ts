@@ -31,14 +31,4 @@ describe("a schedule", () => {
       }
     }
   });
-
-  test("repeats no script late where a store loses what it was told", () => {
-    for (const { faults } of seeds.map((seed) => drawSchedule(seed))) {
-      const kinds = new Set(faults.map(({ kind }) => kind));
-      if (!kinds.has("redis-script-again")) continue;
-      for (const losing of ["redis-truncate", "redis-wipe", "redis-failover"] as const) {
-        expect(kinds).not.toContain(losing);
-      }
-    }
-  });
 });

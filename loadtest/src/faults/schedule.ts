@@ -29,8 +29,6 @@ export interface Wishes {
 
 const LASTS_MS = 4_000;
 const CLIENTS = 14;
-/** A store that loses what it was told makes a script that arrives again later no repetition any more. */
-const losing: ReadonlySet<FaultKind> = new Set(["redis-truncate", "redis-wipe", "redis-failover"]);
 /** One of these in a schedule is enough: each takes a store away for seconds. */
 const heavy: ReadonlySet<FaultKind> = new Set(["kafka-restart", "kafka-disk-full", "redis-failover"]);
 
@@ -62,7 +60,5 @@ function drawFaults(random: Random, shape: Shape): Fault[] {
 
 function clashes(kind: FaultKind, faults: readonly Fault[]): boolean {
   const kinds = faults.map((fault) => fault.kind);
-  if (kind === "redis-script-again") return kinds.some((one) => losing.has(one));
-  if (losing.has(kind) && kinds.includes("redis-script-again")) return true;
   return heavy.has(kind) && kinds.some((one) => heavy.has(one));
 }

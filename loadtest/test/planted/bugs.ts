@@ -17,10 +17,10 @@ const owner = "services/issuing/src/owner";
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
-    id: "skip-number-check",
-    what: "a script applies whatever number the shard is at and whatever is durable",
+    id: "skip-entry-check",
+    what: "a script goes on from whatever entry the shard is at and whatever is durable",
     file: `${lua}/includes/shard.lua`,
-    find: "if not header[1] or header[1] ~= ARGV[1] or header[2] ~= ARGV[2] then\n  return { 'mismatch', header[1], header[1] and header[2] }\nend\n\nlocal shard = {\n  number = tonumber(header[2]),\n  next = tonumber(header[5]),\n  left = tonumber(header[6]),\n  durable = tonumber(header[7]),\n  day = tonumber(header[9]),\n  dayFirst = tonumber(header[10]),\n  indexedSecond = tonumber(header[12]),\n  indexed = tonumber(header[13]),\n  now = shardTime(header[4], header[14]),\n}\nif tonumber(ARGV[3]) > shard.number then\n  return redis.error_reply('ERR durable is beyond the last entry')\nend",
+    find: "if not header[1] or header[1] ~= ARGV[1] or header[3] ~= ARGV[2] then\n  return { 'mismatch', header[1], header[1] and header[2] }\nend\n\nlocal shard = {\n  number = tonumber(header[2]),\n  next = tonumber(header[5]),\n  left = tonumber(header[6]),\n  durable = tonumber(header[7]),\n  day = tonumber(header[9]),\n  dayFirst = tonumber(header[10]),\n  indexedSecond = tonumber(header[12]),\n  indexed = tonumber(header[13]),\n  now = shardTime(header[4], header[14]),\n}\nif tonumber(ARGV[3]) > shard.number then\n  return redis.error_reply('ERR durable is beyond the last entry')\nend",
     replace:
       "if not header[1] or header[1] ~= ARGV[1] then\n  return { 'mismatch', header[1], header[1] and header[2] }\nend\n\nlocal shard = {\n  number = tonumber(header[2]),\n  next = tonumber(header[5]),\n  left = tonumber(header[6]),\n  durable = tonumber(header[7]),\n  day = tonumber(header[9]),\n  dayFirst = tonumber(header[10]),\n  indexedSecond = tonumber(header[12]),\n  indexed = tonumber(header[13]),\n  now = shardTime(header[4], header[14]),\n}",
     in: "issuing",

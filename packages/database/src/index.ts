@@ -13,6 +13,7 @@ export * from "./ledger/coupon-reads.ts";
 export * from "./ledger/coupon-records.ts";
 export * from "./ledger/open-books.ts";
 export * from "./ledger/order-reads.ts";
+export * from "./ledger/order-ties.ts";
 export * from "./ledger/partitions.ts";
 export * from "./ledger/posting-reads.ts";
 export * from "./ledger/posting-rows.ts";

@@ -42,7 +42,8 @@ NoShard == [up |-> FALSE, epoch |-> 0, chain |-> <<>>, durable |-> 0, loading |-
 Shard(epoch, chain, durable) == [up |-> TRUE, epoch |-> epoch, chain |-> chain, durable |-> durable, loading |-> None]
 
 \* `alone`: nobody has written since its last message in the log, so the next one gets the offset right after.
-Idle == [phase |-> "idle", epoch |-> 0, alone |-> FALSE, number |-> 0, durable |-> 0,
+\* `chain`: what its last script call left, which it knows by the hash of the last entry.
+Idle == [phase |-> "idle", epoch |-> 0, alone |-> FALSE, chain |-> <<>>, durable |-> 0,
          unsent |-> <<>>, awaited |-> <<>>, acknowledged |-> "no",
          counted |-> <<>>, floor |-> 0, floorOf |-> 0, hash |-> TRUE,
          header |-> NoShard, outbox |-> <<>>]
@@ -131,13 +132,12 @@ BaseOfHeader(p) ==
 \* 3. Bring Redis to the last counted entry.
 SameAsCounted(self, chain) == ~Guarded("hash") \/ ~self.hash \/ chain = self.counted
 
-Serve(self, number) ==
-  [self EXCEPT !.phase = "serving", !.number = number, !.durable = number, !.counted = <<>>, !.floor = 0,
+Serve(self, chain) ==
+  [self EXCEPT !.phase = "serving", !.chain = chain, !.durable = Len(chain), !.counted = <<>>, !.floor = 0,
                !.floorOf = 0, !.hash = TRUE, !.header = NoShard, !.outbox = <<>>]
 
 Rebuild(self) == [self EXCEPT !.phase = "rebuilding", !.header = NoShard, !.outbox = <<>>]
-Ready(self, number, chain) ==
-  [self EXCEPT !.phase = "ready", !.number = number, !.outbox = IF Guarded("open_hash") THEN chain ELSE <<>>]
+Ready(self, chain) == [self EXCEPT !.phase = "ready", !.chain = chain, !.outbox = <<>>]
 
 \* A number that is only known to be durable is not the last that counts: with the header that told it, which was
 \* opened with all before its epoch settled, it is enough; without it, it is not.
@@ -151,16 +151,16 @@ ReadHeader(p) ==
       have == Len(shard.chain)
       seen == [self EXCEPT !.header = [shard EXCEPT !.durable = 0]]
   IN /\ self.phase = "header" /\ StillBased(self, shard)
-     /\ \/ ~shard.up /\ last = 0 /\ Set(p, Ready(seen, 0, <<>>))
+     /\ \/ ~shard.up /\ last = 0 /\ Set(p, Ready(seen, <<>>))
         \/ ~shard.up /\ last > 0 /\ Set(p, Rebuild(self))
         \/ shard.up /\ have = last
-           /\ Set(p, IF SameAsCounted(self, shard.chain) THEN Ready(seen, last, shard.chain) ELSE Rebuild(self))
+           /\ Set(p, IF SameAsCounted(self, shard.chain) THEN Ready(seen, shard.chain) ELSE Rebuild(self))
         \/ shard.up /\ have < last /\ Guarded("redo")
            /\ \/ have >= self.floor /\ Set(p, [seen EXCEPT !.phase = "redoing"])
               \/ Set(p, Rebuild(self))  \* the ledger is further than Redis: the entries between were not read
-        \/ shard.up /\ have < last /\ ~Guarded("redo") /\ Set(p, Ready(seen, have, shard.chain))
+        \/ shard.up /\ have < last /\ ~Guarded("redo") /\ Set(p, Ready(seen, shard.chain))
         \/ shard.up /\ have > last /\ shard.epoch < self.epoch
-           /\ Set(p, IF Guarded("resend") THEN [seen EXCEPT !.phase = "ahead"] ELSE Ready(seen, have, shard.chain))
+           /\ Set(p, IF Guarded("resend") THEN [seen EXCEPT !.phase = "ahead"] ELSE Ready(seen, shard.chain))
      /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 \* redo.lua: one entry, onto exactly the one before it.
@@ -175,7 +175,7 @@ Redo(p) ==
   IN /\ self.phase = "redoing"
      /\ \/ /\ fits
            /\ SetHere(p, Shard(shard.epoch, next, number))
-           /\ Set(p, IF number = Len(self.counted) THEN Ready(moved, number, next) ELSE moved)
+           /\ Set(p, IF number = Len(self.counted) THEN Ready(moved, next) ELSE moved)
         \/ ~fits /\ Set(p, Rebuild(self)) /\ UNCHANGED server
      /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
@@ -203,12 +203,12 @@ Open(p) ==
   LET self == process[p]
       shard == Here(p)
       asSeen == /\ shard.up = self.header.up
-                /\ IF shard.up THEN shard.epoch = self.header.epoch /\ Len(shard.chain) = self.number
+                /\ IF shard.up THEN shard.epoch = self.header.epoch /\ Len(shard.chain) = Len(self.chain)
                    ELSE shard.loading = None
-                /\ Guarded("open_hash") => shard.chain = self.outbox
+                /\ Guarded("open_hash") => shard.chain = self.chain
   IN /\ self.phase = "ready" /\ asSeen
      /\ SetHere(p, IF shard.up THEN [shard EXCEPT !.epoch = self.epoch] ELSE Shard(self.epoch, <<>>, 0))
-     /\ Set(p, Serve(self, self.number))
+     /\ Set(p, Serve(self, self.chain))
      /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 \* A rebuild waits until the ledger has applied the last counted entry, empties the shard and loads the image.
@@ -227,7 +227,7 @@ Load(p) ==
   /\ \E applied \in 0 .. Len(count.entries) :
        /\ Guarded("ledger_has_it") => applied = Len(self.counted)
        /\ SetHere(p, Shard(self.epoch, SubSeq(count.entries, 1, applied), applied))
-       /\ Set(p, Serve(self, applied))
+       /\ Set(p, Serve(self, SubSeq(count.entries, 1, applied)))
   /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 ----------------------------------------------------------------------------
@@ -235,8 +235,9 @@ Load(p) ==
 
 Expected(self, shard) ==
   /\ shard.up
+  /\ Guarded("script_entry") =>
+       IF Guarded("script_hash") THEN shard.chain = self.chain ELSE Len(shard.chain) = Len(self.chain)
   /\ Guarded("script_epoch") => shard.epoch = self.epoch
-  /\ Guarded("script_number") => Len(shard.chain) = self.number
 
 Has(chain, key) == \E i \in 1 .. Len(chain) : chain[i].key = key
 
@@ -251,7 +252,7 @@ Issue(p, key) ==
   IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard) /\ self.durable <= Len(shard.chain)
      /\ ~Has(shard.chain, key) /\ Len(shard.chain) < Stock
      /\ SetHere(p, after)
-     /\ Set(p, [self EXCEPT !.number = Len(after.chain), !.unsent = after.chain])
+     /\ Set(p, [self EXCEPT !.chain = after.chain, !.unsent = after.chain])
      /\ Tells(~Guarded("answer_after_append"), after.chain)
      /\ UNCHANGED sent /\ UnchangedLog /\ UnchangedWorld
 
@@ -268,7 +269,7 @@ IssueTwice(p, key) ==
      /\ ~Has(server[s].chain, key) /\ Len(server[s].chain) < Stock
      /\ server' = [server EXCEPT ![s] = after, ![reached[p]] = Issued(self, first, key, reached[p])]
      /\ reached' = [reached EXCEPT ![p] = s]
-     /\ Set(p, [self EXCEPT !.number = Len(after.chain), !.unsent = after.chain])
+     /\ Set(p, [self EXCEPT !.chain = after.chain, !.unsent = after.chain])
      /\ UNCHANGED <<sent, told, torn, master, faults>> /\ UnchangedLog
 
 \* A replay or a refusal changes nothing; it is answered at once if what it rests on is durable, else with that.
@@ -309,7 +310,7 @@ Acknowledge(p) ==
      /\ \/ /\ self.phase = "serving"
            /\ Set(p, on) /\ Tell(self.awaited)
         \/ /\ self.phase = "resending"
-           /\ Set(p, IF number = Len(self.outbox) THEN Ready(on, number, self.outbox) ELSE on)
+           /\ Set(p, IF number = Len(self.outbox) THEN Ready(on, self.outbox) ELSE on)
            /\ UNCHANGED <<told, torn>>
      /\ UNCHANGED <<server, sent>> /\ UnchangedLog /\ UnchangedWorld
 

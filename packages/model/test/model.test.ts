@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { PROTOCOL, WITHOUT_AN_ASSUMPTION, WITHOUT_ONE_GUARD } from "../src/checks.ts";
+import { PROTOCOL, WITHOUT_ONE_GUARD } from "../src/checks.ts";
 import { findTlc } from "../src/install-tlc.ts";
 import { runTlc } from "../src/tlc.ts";
 
@@ -29,11 +29,5 @@ describe("without one guard", () => {
     const texts = readdirSync(SPECIFICATIONS).map((file) => readFileSync(join(SPECIFICATIONS, file), "utf8"));
     const named = texts.flatMap((text) => [...text.matchAll(/Guarded\("(\w+)"\)/g)].map(([, guard]) => guard));
     expect([...new Set(named)].sort()).toEqual(WITHOUT_ONE_GUARD.map(({ name }) => name).sort());
-  });
-});
-
-describe("without an assumption", () => {
-  test.each(WITHOUT_AN_ASSUMPTION)("$name: $breaks breaks", async (check) => {
-    expect((await runTlc(check)).violated).toBe(check.breaks);
   });
 });

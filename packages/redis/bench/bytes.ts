@@ -49,11 +49,13 @@ async function fillByClaims(redis: RedisConnection, coupons: number, perSecond: 
     perUser: 1,
   } as const;
   const full = { ...rules, allotment, perUserPerDay: null, buckets: bucketsFor(Math.ceil(coupons / shards)) };
-  const numbers = new Array<number>(shards).fill(1);
+  const last: { number: number; hash: string }[] = [];
   const at = (shard: number): ShardAddress => ({ batch: 1, shard });
   for (let shard = 0; shard < shards; shard += 1) {
     await calls.open(at(shard), null, 1);
-    await calls.changeRules(at(shard), { epoch: 1, number: 0, durable: 0, durableOffset: -1 }, full);
+    const applied = await calls.changeRules(at(shard), { epoch: 1, hash: "", durable: 0, durableOffset: -1 }, full);
+    if (applied.kind !== "applied") throw new Error(`shard ${shard} took no rules`);
+    last.push(applied);
   }
   const flush = async (shard: number): Promise<void> => {
     const requests = (users[shard] ?? []).map((userId) => ({
@@ -65,18 +67,18 @@ async function fillByClaims(redis: RedisConnection, coupons: number, perSecond: 
     }));
     users[shard] = [];
     if (requests.length === 0) return;
-    const number = numbers[shard] ?? 0;
+    const { number, hash } = last[shard] ?? { number: 0, hash: "" };
     if (perSecond > 0)
       await setClockOffset(redis, PREFIX, at(shard), Math.ceil(((number - 1) * BATCH * 1_000) / perSecond));
     const result = await calls.claim(
       at(shard),
-      { epoch: 1, number, durable: number, durableOffset: number },
+      { epoch: 1, hash, durable: number, durableOffset: number },
       [0],
       requests,
     );
     if (result.kind !== "applied" || result.entry === null)
       throw new Error(`shard ${shard}: ${JSON.stringify(result).slice(0, 200)}`);
-    numbers[shard] = result.number;
+    last[shard] = result;
   };
   for (let n = 0; n < coupons; n += 1) {
     const userId = `user-${n.toString(36)}-of-some-length`;

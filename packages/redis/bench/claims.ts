@@ -38,7 +38,7 @@ interface Plan {
   calls: ReturnType<typeof packClaims>[];
 }
 
-/** Each batch expects the number that the one before leaves, so that they can all be packed ahead. */
+/** All are packed ahead; the hash of the entry that each goes on from is put in when it is known. */
 function plan(at: ShardAddress, firstUser: number, number: number, grows: number): Plan {
   const packed = Array.from({ length: BATCHES }, (_, index) => {
     const requests = Array.from({ length: SIZE }, (_unused, n) => request(firstUser + index * SIZE + n));
@@ -46,7 +46,7 @@ function plan(at: ShardAddress, firstUser: number, number: number, grows: number
     return packClaims(
       naming,
       at,
-      { epoch: 1, number: before, durable: before, durableOffset: before },
+      { epoch: 1, hash: "", durable: before, durableOffset: before },
       days,
       buckets,
       requests,
@@ -71,8 +71,12 @@ async function run(plans: Plan[]): Promise<Speed> {
   const cpuBefore = await cpuSeconds();
   const began = performance.now();
   await Promise.all(
-    plans.map(async ({ calls: packed }) => {
-      for (const { keys, args } of packed) await runScript(redis, script, keys, args);
+    plans.map(async ({ at, calls: packed }) => {
+      let [hash] = (await calls.readHeaders([at])).map((header) => header?.hash ?? "");
+      for (const { keys, args } of packed) {
+        args[1] = hash ?? "";
+        hash = ((await runScript(redis, script, keys, args)) as string[])[5];
+      }
     }),
   );
   const claims = plans.length * BATCHES * SIZE;
@@ -97,7 +101,7 @@ const all = async (firstBatch: number, rounds: number, stock: number): Promise<P
   const addresses = Array.from({ length: SHARDS }, (_, shard) => ({ batch: firstBatch, shard }));
   for (const at of addresses) {
     await calls.open(at, null, 1);
-    const expect = { epoch: 1, number: 0, durable: 0, durableOffset: -1 };
+    const expect = { epoch: 1, hash: "", durable: 0, durableOffset: -1 };
     await calls.changeRules(at, expect, { ...rules, allotment: stock, perUserPerDay: null, buckets });
   }
   return Array.from({ length: rounds }, (_, round) =>

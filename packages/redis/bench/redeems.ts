@@ -21,10 +21,10 @@ const server = await startRedis({ directory, ephemeral: true, settings: ["append
 const redis = await connectRedis({ url: server.url, cluster: false });
 const calls = createShardCalls({ redis, prefix: "coupon", hashKey: Buffer.alloc(32, 1) });
 const guard = createOrderGuard({ redis, prefix: "coupon" });
-let expect: Expectation = { epoch: 1, number: 0, durable: 0, durableOffset: -1 };
+let expect: Expectation = { epoch: 1, hash: "", durable: 0, durableOffset: -1 };
 
-function moveTo(number: number): void {
-  expect = { epoch: 1, number, durable: number, durableOffset: number };
+function moveTo({ number, hash }: { number: number; hash: string }): void {
+  expect = { epoch: 1, hash, durable: number, durableOffset: number };
 }
 
 async function mainThreadMicroseconds(): Promise<number> {
@@ -35,6 +35,7 @@ async function mainThreadMicroseconds(): Promise<number> {
 
 async function open(): Promise<void> {
   await calls.open(AT, null, 1);
+  await guard.restore(async function* () {});
   const now = Date.now();
   const rules = {
     version: 1,
@@ -50,7 +51,7 @@ async function open(): Promise<void> {
   } as const;
   const applied = await calls.changeRules(AT, expect, rules);
   if (applied.kind !== "applied") throw new Error("no rules");
-  moveTo(applied.number);
+  moveTo(applied);
 }
 
 async function issue(first: number): Promise<void> {
@@ -61,7 +62,7 @@ async function issue(first: number): Promise<void> {
   const applied = await calls.claim(AT, expect, [], requests);
   if (applied.kind !== "applied" || applied.outcomes.some(({ kind }) => kind !== "issued"))
     throw new Error("no coupon");
-  moveTo(applied.number);
+  moveTo(applied);
 }
 
 function redemption(serial: number): RedeemRequest {
@@ -89,7 +90,7 @@ async function redeem(first: number): Promise<void> {
   );
   if (applied.kind !== "applied" || applied.outcomes.some(({ kind }) => kind !== "redeemed"))
     throw new Error("refused");
-  moveTo(applied.number);
+  moveTo(applied);
 }
 
 async function tie(first: number): Promise<void> {

@@ -43,7 +43,9 @@ export async function connectRedis(config: RedisConfig): Promise<RedisConnection
         enableOfflineQueue: false,
         clusterRetryStrategy: delay,
         maxRedirections: 5,
-        retryDelayOnFailover: 50,
+        // Not 0, ioredis sends a command whose connection was closed once more, though it may have run. Redirections and
+        // CLUSTERDOWN come instead of running.
+        retryDelayOnFailover: 0,
         retryDelayOnClusterDown: 100,
         slotsRefreshTimeout: 1_000,
         slotsRefreshInterval: 5_000,
@@ -51,8 +53,18 @@ export async function connectRedis(config: RedisConfig): Promise<RedisConnection
     : new Redis(config.url, { ...redisOptions, enableOfflineQueue: false, retryStrategy: delay });
   listen(redis, config);
   const connection = Object.assign(redis, { close: () => close(redis) });
-  await whenReady(connection, connectTimeoutMs).catch(() => undefined);
+  await whenReady(connection, connectTimeoutMs).then(
+    () => connectMasters(redis),
+    () => undefined,
+  );
   return connection;
+}
+
+/** A cluster's masters are connected to by the first command for each, and the next ones would fail until it is there. */
+async function connectMasters(redis: Redis | Cluster): Promise<void> {
+  if (!(redis instanceof Cluster)) return;
+  const waiting = redis.nodes("master").filter(({ status }) => status === "wait");
+  await Promise.all(waiting.map((node) => node.connect().catch(() => undefined)));
 }
 
 /** Says once that the connection is lost, and once that it is back; commands tell by their own errors. */

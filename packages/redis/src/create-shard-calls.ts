@@ -52,7 +52,7 @@ const scripts = {
 };
 
 type Mismatch = Extract<Applied<never>, { kind: "mismatch" }>;
-type AppliedReply = ["applied", number: number, atMs: number, outcomes: string, entry: string | null];
+type AppliedReply = ["applied", number: number, atMs: number, outcomes: string, entry: string | null, hash: string];
 type Reply = AppliedReply | ["mismatch", epoch: string | null, number: string | null] | ["buckets", number: number];
 
 /** Shards whose number of buckets is remembered; beyond, it is asked for again. */
@@ -273,6 +273,6 @@ function mismatch(epoch: string | null, number: string | null): Mismatch {
 function applied<Outcome>(reply: Reply, parse: (text: string) => Outcome[]): Applied<Outcome> {
   if (reply[0] === "mismatch") return mismatch(reply[1] ?? null, reply[2] ?? null);
   if (reply[0] !== "applied") throw new Error(`a script answered ${JSON.stringify(reply[0])}`);
-  const [, number, atMs, outcomes, entry] = reply;
-  return { kind: "applied", number, atMs, outcomes: parse(outcomes), entry };
+  const [, number, atMs, outcomes, entry, hash] = reply;
+  return { kind: "applied", number, atMs, outcomes: parse(outcomes), entry, hash };
 }

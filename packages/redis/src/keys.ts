@@ -16,8 +16,10 @@ export interface Keys {
   record(at: ShardAddress, serial: number): string;
   members(): string;
   owners(): string;
-  /** `order` is hashed by the caller: it may hold anything. */
+  /** `order` is hashed by the caller: it may hold anything. Its first character is its tag, shared with `orderMark`. */
   order(hash: string): string;
+  /** Says whether all ties of orders with that tag are there. */
+  orderMark(tag: string): string;
 }
 
 /** `prefix` must not hold braces, or the hash tag would begin in it. */
@@ -35,6 +37,7 @@ export function createKeys(prefix: string): Keys {
     record: (at, serial) => stem(at, "c") + serial,
     members: () => `${prefix}{leases}:m`,
     owners: () => `${prefix}{leases}:p`,
-    order: (hash) => `${prefix}:order:${hash}`,
+    order: (hash) => `${prefix}{o${hash.charAt(0)}}:${hash}`,
+    orderMark: (tag) => `${prefix}{o${tag}}:m`,
   };
 }

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import type { RedisConnection } from "./connect.ts";
 import { RedisUnavailable } from "./errors.ts";
 import { Gathered } from "./gathered.ts";
@@ -7,34 +7,63 @@ import { loadScript, runScript } from "./scripts.ts";
 
 /**
  * Ties an order to the coupons that it was first asked with, across shards, for as long as it is kept: the same
- * order with other coupons is a conflict. `order` is callerId + "/" + orderId; the order of the ids is of no account.
+ * order with other coupons is a conflict. `order` is callerId + "/" + orderId; a coupon is named as one likes, but by
+ * everybody alike, and the order of the names is of no account.
  */
 export interface OrderGuard {
-  /** `first` made the tie, `same` found it, `other` found one to other coupons; `unavailable`: Redis can't be asked. */
-  claim(order: string, couponIds: readonly string[], keptMs: number): Promise<TieOutcome>;
+  /**
+   * `first` made the tie, `same` found it, `other` found one to other coupons; `unavailable`: Redis can't be asked.
+   * `unsure`: Redis may have lost ties, and nothing was done; once the ledger has said which coupons the order holds or
+   * has used, and it has been tied to those, it is asked again with `checked`.
+   */
+  claim(order: string, coupons: readonly string[], keptMs: number, checked?: boolean): Promise<TieOutcome>;
   /** Takes back one `claim`; the last one to do so unties the order. Where Redis can't be asked the tie runs out. */
-  giveBack(order: string, couponIds: readonly string[]): Promise<void>;
+  giveBack(order: string, coupons: readonly string[]): Promise<void>;
   /** Unties the order from these coupons, whoever relies on it. Where Redis can't be asked the tie runs out by itself. */
-  forget(order: string, couponIds: readonly string[]): Promise<void>;
+  forget(order: string, coupons: readonly string[]): Promise<void>;
+  /**
+   * Ties orders again where Redis may have lost ties; asked until it resolves `complete`. `read` gives every order that
+   * holds or has used a coupon, and is called only where something is to be restored. One call at a time.
+   * @throws RedisUnavailable, and what `read` throws
+   */
+  restore(read: () => AsyncIterable<OrderTie[]>): Promise<Restored>;
 }
 
-export type TieOutcome = "first" | "same" | "other" | "unavailable";
+export type TieOutcome = "first" | "same" | "other" | "unsure" | "unavailable";
+
+/** Whom an order is tied to. */
+export interface OrderTie {
+  order: string;
+  coupons: readonly string[];
+  keptMs: number;
+}
+
+/** `complete`: nothing is unsure now. `busy`: somebody else is at it, or Redis lost it again meanwhile. */
+export interface Restored {
+  kind: "complete" | "busy";
+  orders: number;
+}
 
 interface Tie {
-  key: string;
+  hash: string;
   names: string;
   /** Time to live of a tie, or "1" where it is untied only if nobody else relies on it. */
   argument: string;
+  checked: boolean;
 }
 
 const tieScript = loadScript("orders-tie");
 const untieScript = loadScript("orders-untie");
+const restoreScript = loadScript("orders-restore");
 
 /** Orders in one script call: 512 take Redis about 1 ms. */
 const ORDERS_MAX = 512;
-/** Characters of a base64url hash: 132 bits, for ties are many and live long. */
+/** Characters of a base64url hash: 132 bits, for ties are many and live long. The first is the order's tag. */
 const HASH_CHARACTERS = 22;
-const OUTCOMES: Record<string, TieOutcome> = { f: "first", s: "same", o: "other" };
+const TAGS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
+/** So long a restoration that has come to an end without saying so keeps others away. */
+const RESTORING_MS = 10_000;
+const OUTCOMES: Record<string, TieOutcome> = { f: "first", s: "same", o: "other", u: "unsure" };
 
 /**
  * The ties of one turn of the event loop go to Redis in one script call: a call for each was a fifth of a
@@ -43,30 +72,66 @@ const OUTCOMES: Record<string, TieOutcome> = { f: "first", s: "same", o: "other"
  */
 export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; prefix: string }): OrderGuard {
   const keys = createKeys(prefix);
+  const token = randomUUID();
   const size = redis.isCluster ? 1 : ORDERS_MAX;
-  const run = async (script: typeof tieScript, ties: Tie[]): Promise<unknown> => {
-    const named = ties.map(({ key }) => key);
-    const args = ties.flatMap(({ names, argument }) => [names, argument]);
-    return runScript(redis, script, named, args);
-  };
-  const ties = new Gathered<Tie, TieOutcome>(size, async (gathered) =>
-    [...((await run(tieScript, gathered)) as string)].map((letter) => OUTCOMES[letter] ?? "other"),
-  );
+  const ties = new Gathered<Tie, TieOutcome>(size, async (gathered) => {
+    const named = gathered.flatMap(({ hash: of }) => [keys.order(of), keys.orderMark(of.charAt(0))]);
+    const args = gathered.flatMap(({ names, argument, checked }) => [names, argument, checked ? "1" : "0"]);
+    const letters = (await runScript(redis, tieScript, named, args)) as string;
+    return [...letters].map((letter) => OUTCOMES[letter] ?? "other");
+  });
   const unties = new Gathered<Tie, void>(size, async (gathered) => {
-    await run(untieScript, gathered);
+    const named = gathered.map(({ hash: of }) => keys.order(of));
+    const args = gathered.flatMap(({ names, argument }) => [names, argument]);
+    await runScript(redis, untieScript, named, args);
     return gathered.map(() => undefined);
   });
-  const tieOf = (order: string, couponIds: readonly string[], argument: string): Tie => ({
-    key: keys.order(shortHash(order)),
-    names: shortHash([...couponIds].sort().join("\n")),
-    argument,
-  });
   return {
-    claim: (order, couponIds, keptMs) =>
-      ties.ask(tieOf(order, couponIds, `${keptMs}`)).catch(unlessAway("unavailable")),
-    giveBack: (order, couponIds) => unties.ask(tieOf(order, couponIds, "1")).catch(unlessAway(undefined)),
-    forget: (order, couponIds) => unties.ask(tieOf(order, couponIds, "0")).catch(unlessAway(undefined)),
+    claim: (order, coupons, keptMs, checked = false) =>
+      ties.ask(tieOf(order, coupons, `${keptMs}`, checked)).catch(unlessAway("unavailable")),
+    giveBack: (order, coupons) => unties.ask(tieOf(order, coupons, "1")).catch(unlessAway(undefined)),
+    forget: (order, coupons) => unties.ask(tieOf(order, coupons, "0")).catch(unlessAway(undefined)),
+    restore: (read) => restore({ redis, keys, token }, read),
   };
+}
+
+interface Restoring {
+  redis: RedisConnection;
+  keys: ReturnType<typeof createKeys>;
+  /** Of this guard: where one attempt fails, its next one goes on at once. */
+  token: string;
+}
+
+async function restore({ redis, keys, token }: Restoring, read: () => AsyncIterable<OrderTie[]>): Promise<Restored> {
+  const ask = async (what: string, tag: string, orders: OrderTie[] = []): Promise<string> => {
+    const named = orders.map(({ order }) => keys.order(shortHash(order)));
+    const args = orders.flatMap(({ coupons, keptMs }) => [namesOf(coupons), keptMs]);
+    const all = [what, token, RESTORING_MS, ...args];
+    return (await runScript(redis, restoreScript, [keys.orderMark(tag), ...named], all)) as string;
+  };
+  const replies = await Promise.all(TAGS.map(async (tag) => ({ tag, reply: await ask("begin", tag) })));
+  const begun = new Set(replies.flatMap(({ tag, reply }) => (reply === "begun" ? [tag] : [])));
+  const done: Restored = { kind: replies.some(({ reply }) => reply === "busy") ? "busy" : "complete", orders: 0 };
+  if (begun.size === 0) return done;
+  for await (const many of read()) {
+    const byTag = Map.groupBy(many, ({ order }) => shortHash(order).charAt(0));
+    // Of those without an order in this lot the mark is kept, too.
+    for (const tag of begun) {
+      const orders = byTag.get(tag) ?? [];
+      if ((await ask("put", tag, orders)) !== "begun") begun.delete(tag);
+      else done.orders += orders.length;
+    }
+  }
+  for (const tag of begun) if ((await ask("finish", tag)) !== "begun") begun.delete(tag);
+  return begun.size === replies.filter(({ reply }) => reply === "begun").length ? done : { ...done, kind: "busy" };
+}
+
+function tieOf(order: string, coupons: readonly string[], argument: string, checked = false): Tie {
+  return { hash: shortHash(order), names: namesOf(coupons), argument, checked };
+}
+
+function namesOf(coupons: readonly string[]): string {
+  return shortHash([...coupons].sort().join("\n"));
 }
 
 function shortHash(text: string): string {

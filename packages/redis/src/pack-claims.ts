@@ -20,7 +20,7 @@ export interface PackedClaims {
 export function frameArguments(at: ShardAddress, expect: Expectation): string[] {
   return [
     `${expect.epoch}`,
-    `${expect.number}`,
+    expect.hash,
     `${expect.durable}`,
     `${expect.durableOffset}`,
     `{"v":1,"batch":${at.batch},"shard":${at.shard},"number":`,

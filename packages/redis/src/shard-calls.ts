@@ -4,7 +4,7 @@ export type { CouponRecord, ImageCoupon, RedemptionRecord, ReversalRecord, Shard
 
 /**
  * The calls that an owner makes on a shard's hot state. Each applies a whole micro-batch in one script
- * call, atomically: it checks the epoch and the number that the owner expects, gives every request one
+ * call, atomically: it checks the epoch and the entry that the owner expects, gives every request one
  * outcome, and writes at most one numbered entry into the shard's outbox. A mismatch changes nothing.
  */
 
@@ -19,8 +19,8 @@ export type OpenFrom = Pick<ShardHeader, "epoch" | "number" | "hash">;
 /** What the owner believes of the shard, and what it has learned to be durable since. */
 export interface Expectation {
   epoch: number;
-  /** Number of the shard's last entry. */
-  number: number;
+  /** Hash of the shard's last entry, "" before the first: a call goes on from that entry and no other. */
+  hash: string;
   /** Entries up to this number are durable; the outbox is trimmed to what comes after. */
   durable: number;
   /** Offset in the partition of the entry numbered `durable`; -1 where there is none. */
@@ -37,6 +37,8 @@ export type Applied<Outcome> =
       outcomes: Outcome[];
       /** Text of the entry that was written; null where nothing changed. */
       entry: string | null;
+      /** Hash of the shard's last entry after the call. */
+      hash: string;
     }
   | {
       kind: "mismatch";

@@ -171,10 +171,10 @@ describe("why a claim gets none", () => {
 });
 
 describe("the frame", () => {
-  test("another epoch or number changes nothing and says what is there", async () => {
+  test("another epoch or entry changes nothing and says what is there", async () => {
     const shard = await open({});
     const before = await shard.calls.readHeaders([shard.at]);
-    for (const change of [{ epoch: 2 }, { number: 0 }, { number: 2 }]) {
+    for (const change of [{ epoch: 2 }, { hash: "" }, { hash: "0".repeat(40) }]) {
       const expectation = { ...shard.expect, ...change };
       expect(await shard.calls.claim(shard.at, expectation, [], [claimOf("ann")])).toEqual({
         kind: "mismatch",
@@ -195,6 +195,21 @@ describe("the frame", () => {
     await shard.issue("ann");
     const again = await shard.calls.claim(shard.at, expectation, [], [claimOf("ann")]);
     expect(again).toMatchObject({ kind: "mismatch", found: { number: 2 } });
+  });
+
+  test("a call that two servers took leaves entries of one number, and nothing goes on from the other's", async () => {
+    const shard = await open({ perUser: 9 });
+    const other = new ShardUnderTest(redis);
+    await other.calls.open(other.at, null, shard.epoch);
+    await other.calls.redo(other.at, other.epoch, shard.log[0] ?? "", 0);
+    await other.step(5_000);
+    const once = shard.expect;
+    await shard.issue("ann");
+    const twice = await other.calls.claim(other.at, once, [], [claimOf("ann")]);
+    expect(twice).toMatchObject({ kind: "applied", number: shard.number });
+    const next = await other.calls.claim(other.at, shard.expect, [], [claimOf("bob")]);
+    expect(next).toEqual({ kind: "mismatch", found: { epoch: 1, number: shard.number } });
+    expect((await shard.claim([claimOf("bob")]))[0]?.kind).toBe("issued");
   });
 
   test("of two owners with one expectation one is applied", async () => {
@@ -249,7 +264,7 @@ describe("the frame", () => {
     await anew.calls.open(anew.at, null, 1);
     await anew.rules({ buckets: 3 });
     await anew.issue("ann");
-    other.number = anew.number;
+    Object.assign(other, { number: anew.number, hash: anew.hash });
     expect(await other.claim([claimOf("ann")])).toMatchObject([{ kind: "replayed", serial: 0 }]);
   });
 

@@ -1,16 +1,35 @@
+import { eventually, type RedisCluster, startRedisCluster } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectRedis, createLeases, createOrderGuard, createShardCalls, type RedisConnection } from "../src/index.ts";
-import { type RealCluster, startCluster } from "./support/cluster.ts";
-import { claimOf, hashKey, lockOf, orderOf, redeemOf, releaseOf, reverseOf, rulesOf } from "./support/shard.ts";
+import {
+  type Applied,
+  connectRedis,
+  createLeases,
+  createOrderGuard,
+  createShardCalls,
+  type Expectation,
+  type RedisConnection,
+  RedisUnavailable,
+} from "../src/index.ts";
+import {
+  applied,
+  claimOf,
+  hashKey,
+  lockOf,
+  orderOf,
+  redeemOf,
+  releaseOf,
+  reverseOf,
+  rulesOf,
+} from "./support/shard.ts";
 
 const SHARDS = 12;
 const at = Array.from({ length: SHARDS }, (_, shard) => ({ batch: 9, shard }));
-const expectation = (number: number) => ({ epoch: 1, number, durable: 0, durableOffset: -1 });
+const expectation = (hash: string) => ({ epoch: 1, hash, durable: 0, durableOffset: -1 });
 
-let cluster: RealCluster;
+let cluster: RedisCluster;
 let redis: RedisConnection;
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startRedisCluster({ proxied: true });
   redis = await connectRedis({ url: cluster.url, cluster: true });
 }, 60_000);
 afterAll(async () => {
@@ -23,25 +42,25 @@ test("shards lie on all masters, and every call works on each of them", async ()
   const log: string[][] = at.map(() => []);
   await Promise.all(
     at.map(async (one, index) => {
-      const did = async <T extends { kind: string; entry?: string | null }>(result: Promise<T>): Promise<T> => {
-        const outcome = await result;
-        expect(outcome.kind).toBe("applied");
-        if (outcome.entry != null) log[index]?.push(outcome.entry);
-        return outcome;
+      let last = "";
+      const did = async (call: (from: Expectation) => Promise<Applied<unknown>>): Promise<void> => {
+        const { entry, hash } = applied(await call(expectation(last)));
+        if (entry !== null) log[index]?.push(entry);
+        last = hash;
       };
       expect(await calls.open(one, null, 1)).toBe(true);
-      await did(calls.changeRules(one, expectation(0), rulesOf({ buckets: 16 })));
+      await did((from) => calls.changeRules(one, from, rulesOf({ buckets: 16 })));
       const users = Array.from({ length: 20 }, (_, n) => claimOf(`user${n}`));
-      await did(calls.claim(one, expectation(1), [0], users));
-      await did(calls.lock(one, expectation(2), [lockOf(), lockOf({ serial: 1 })]));
-      await did(calls.redeem(one, expectation(3), [redeemOf(), redeemOf({ serial: 2, order: orderOf() })]));
+      await did((from) => calls.claim(one, from, [0], users));
+      await did((from) => calls.lock(one, from, [lockOf(), lockOf({ serial: 1 })]));
+      await did((from) => calls.redeem(one, from, [redeemOf(), redeemOf({ serial: 2, order: orderOf() })]));
       const [record] = await calls.readRecords(one, [0, 1, 2]);
-      await did(calls.reverse(one, expectation(4), [reverseOf({ recordVersion: record?.version ?? 0 })]));
-      await did(calls.release(one, expectation(5), [releaseOf({ serial: 1 })]));
-      await did(calls.deactivate(one, expectation(6), [{ serial: 3, reason: "" }]));
-      await did(calls.debit(one, expectation(7), { target: 1, amount: 1, credited: 0 }));
-      await did(calls.credit(one, expectation(8), 2, 1, 1));
-      await did(calls.warm(one, expectation(9), record ? [{ serial: 0, record: record.record }] : []));
+      await did((from) => calls.reverse(one, from, [reverseOf({ recordVersion: record?.version ?? 0 })]));
+      await did((from) => calls.release(one, from, [releaseOf({ serial: 1 })]));
+      await did((from) => calls.deactivate(one, from, [{ serial: 3, reason: "" }]));
+      await did((from) => calls.debit(one, from, { target: 1, amount: 1, credited: 0 }));
+      await did((from) => calls.credit(one, from, 2, 1, 1));
+      await did((from) => calls.warm(one, from, record ? [{ serial: 0, record: record.record }] : []));
     }),
   );
   const headers = await calls.readHeaders(at);
@@ -73,6 +92,8 @@ test("leases and orders work on a cluster", async () => {
   expect(await leases.acquire(3, "p1", 60_000)).toBe(true);
   expect(await leases.owners(4)).toEqual([null, null, null, "p1"]);
   const orders = createOrderGuard({ redis, prefix: "c" });
+  expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("unsure");
+  expect((await orders.restore(async function* () {})).kind).toBe("complete");
   expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("first");
   expect(await orders.claim("app/o1", ["B"], 60_000)).toBe("other");
 });
@@ -85,4 +106,19 @@ test("scripts that a node has lost are sent again", async () => {
       .reduce((before, node) => before.then(() => node.script("FLUSH")), Promise.resolve<unknown>(undefined));
     expect(await calls.open(one, null, 1)).toBe(true);
   }
+});
+
+test("a call whose reply was lost fails, and runs once", async () => {
+  const calls = createShardCalls({ redis, prefix: "e", hashKey });
+  for (const one of at) await calls.open(one, null, 1);
+  const [one = { batch: 0, shard: 0 }] = at;
+  const { hash } = applied(await calls.changeRules(one, expectation(""), rulesOf({ perUser: 9 })));
+  await calls.claim(one, expectation(hash), [], [claimOf("ann", "k", { permitted: false })]);
+  const owner = cluster.proxies[await cluster.ownerOf(`e{${one.batch}.${one.shard}}:h`)];
+  owner?.cutAfterRequest();
+  const claim = calls.claim(one, expectation(hash), [], [claimOf("ann")]);
+  await expect(claim).rejects.toThrow(RedisUnavailable);
+  const header = async () => (await calls.readHeaders([one]).catch(() => []))[0];
+  await eventually(async () => (await header())?.number === 2);
+  expect(await calls.readOutbox(one)).toHaveLength(2);
 });

@@ -12,10 +12,10 @@ import {
   type ShardCalls,
   whenReady,
 } from "../src/index.ts";
-import { claimOf, connect, hashKey, rulesOf, ShardUnderTest } from "./support/shard.ts";
+import { applied, claimOf, connect, hashKey, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
 const at = { batch: 1, shard: 0 };
-const expectation = { epoch: 1, number: 1, durable: 0, durableOffset: -1 };
+const fresh = { epoch: 1, hash: "", durable: 0, durableOffset: -1 };
 
 describe("a wire that fails", () => {
   let proxy: FaultProxy;
@@ -23,6 +23,7 @@ describe("a wire that fails", () => {
   let direct: RedisConnection;
   let calls: ShardCalls;
   let prefix: string;
+  let expectation: typeof fresh;
 
   beforeEach(async () => {
     direct = await connect();
@@ -32,7 +33,8 @@ describe("a wire that fails", () => {
     prefix = uniqueName("t");
     calls = createShardCalls({ redis, prefix, hashKey });
     await calls.open(at, null, 1);
-    await calls.changeRules(at, { ...expectation, number: 0 }, rulesOf({ perUser: 9 }));
+    const { hash } = applied(await calls.changeRules(at, fresh, rulesOf({ perUser: 9 })));
+    expectation = { ...fresh, hash };
     // So that Redis has the script, this process the number of buckets, and a claim is one command.
     await calls.claim(at, expectation, [], [claimOf("ann", "k", { permitted: false })]);
   });

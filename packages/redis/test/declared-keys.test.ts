@@ -8,7 +8,7 @@ import { connectRedis, createLeases, createOrderGuard, createShardReads, type Re
 import { claimOf, hashKey, lockOf, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
 /** Commands of scripts that take no key. */
-const KEYLESS = new Set(["TIME"]);
+const KEYLESS = new Set(["TIME", "INFO"]);
 
 let redis: RedisConnection;
 let monitor: Redis;
@@ -132,6 +132,9 @@ async function everything(): Promise<void> {
   await leases.release(0, "p");
   await leases.leave("p");
   const orders = createOrderGuard({ redis, prefix: uniqueName("t") });
+  await orders.restore(async function* () {
+    yield [{ order: "o", coupons: ["a"], keptMs: 1_000 }];
+  });
   await orders.claim("o", ["a"], 1_000);
   await orders.claim("o", ["a"], 1_000);
   await orders.forget("o", ["a"]);

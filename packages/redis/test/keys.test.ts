@@ -16,10 +16,11 @@ test("every key of a shard has the shard's one hash tag", () => {
   expect(keys.record(at, 4_096)).toBe("coupon{12.3}:c4096");
 });
 
-test("leases share a tag of their own, an order has none", () => {
+test("leases share a tag of their own, orders one of 64 with their mark", () => {
   expect(keys.members()).toBe("coupon{leases}:m");
   expect(keys.owners()).toBe("coupon{leases}:p");
-  expect(keys.order("Zm9v")).toBe("coupon:order:Zm9v");
+  expect(keys.order("Zm9v")).toBe("coupon{oZ}:Zm9v");
+  expect(keys.orderMark("Z")).toBe("coupon{oZ}:m");
 });
 
 test("a prefix that would move the hash tag is refused", () => {

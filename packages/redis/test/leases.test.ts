@@ -1,6 +1,6 @@
 import { eventually, uniqueName } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLeases, createOrderGuard, type RedisConnection } from "../src/index.ts";
+import { createLeases, type RedisConnection } from "../src/index.ts";
 import { connect } from "./support/shard.ts";
 
 let redis: RedisConnection;
@@ -48,23 +48,4 @@ test("members are those that joined and have not run out or left", async () => {
   await leases.leave("p3");
   await eventually(async () => (await leases.members()).length === 1);
   expect(await leases.members()).toEqual([{ processId: "p1", address: "127.0.0.1:8090" }]);
-});
-
-test("an order names its coupons once, until it is forgotten or runs out", async () => {
-  const orders = createOrderGuard({ redis, prefix: uniqueName("t") });
-  expect(await orders.claim("app/o1", ["A", "B"], 60_000)).toBe("first");
-  expect(await orders.claim("app/o1", ["B", "A"], 60_000)).toBe("same");
-  expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("other");
-  await orders.forget("app/o1", ["A"]);
-  expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("other");
-  await orders.forget("app/o1", ["A", "B"]);
-  expect(await orders.claim("app/o1", ["A"], 20)).toBe("first");
-  await eventually(async () => (await orders.claim("app/o1", ["B"], 60_000)) === "first");
-});
-
-test("of many that name other coupons at once one is first", async () => {
-  const orders = createOrderGuard({ redis, prefix: uniqueName("t") });
-  const claims = await Promise.all(Array.from({ length: 20 }, (_, n) => orders.claim("app/o1", [`C${n}`], 60_000)));
-  expect(claims.filter((one) => one === "first")).toHaveLength(1);
-  expect(claims.filter((one) => one === "other")).toHaveLength(19);
 });

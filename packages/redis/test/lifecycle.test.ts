@@ -162,7 +162,7 @@ describe("redo", () => {
     await shard.issue("ann");
     const ahead = await twin(shard);
     await redoAll(shard, ahead);
-    Object.assign(ahead, { number: 2, durable: 2 });
+    Object.assign(ahead, { number: 2, hash: shard.hash, durable: 2 });
     await ahead.issue("bob");
     expect(await shard.calls.readOutbox(shard.at)).toHaveLength(2);
     expect(await shard.calls.redo(shard.at, 1, ahead.log[0] ?? "", 103)).toBe(true);
@@ -243,7 +243,7 @@ describe("drop and load", () => {
     expect(await loaded.calls.readHeaders([loaded.at])).toEqual([
       { ...header, epoch: 3, durable: shard.number, durableOffset: -1 },
     ]);
-    Object.assign(loaded, { epoch: 3, number: shard.number, durable: shard.number });
+    Object.assign(loaded, { epoch: 3, number: shard.number, hash: shard.hash, durable: shard.number });
     await loaded.step(2 * DAY_MS);
     expect(await loaded.claim([claimOf("ann", "k0"), claimOf("eve", "k9")])).toEqual([
       { kind: "replayed", serial: 0, issuedAtSeconds: coupons[0]?.issuedAtSeconds },
@@ -267,7 +267,7 @@ describe("drop and load", () => {
     const rules = rulesOf({ allotment: 9_000, buckets: 71 });
     const whole = { ...image(shard).image, number: 3, nextSerial: 9_000, rules };
     await shard.calls.load(shard.at, whole, inChunks(coupons, 2_500), 1);
-    Object.assign(shard, { number: 3, durable: 3 });
+    Object.assign(shard, { number: 3, hash: whole.hash, durable: 3 });
     const twice = await shard.claim([claimOf("u0", "new"), claimOf("u8999", "new")]);
     expect(twice).toMatchObject([{ kind: "user_limit_reached" }, { kind: "user_limit_reached" }]);
     const records = await shard.calls.readRecords(shard.at, [998, 999, 4_999, 5_000, 8_999]);

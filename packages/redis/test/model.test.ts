@@ -120,7 +120,7 @@ const command = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
-      .record({ epoch: fc.constantFrom(0, 1, -1), number: fc.constantFrom(0, 1, -1) })
+      .record({ epoch: fc.constantFrom(0, 1, -1), entry: fc.boolean() })
       .map((wrong) => ({ do: "mismatch" as const, wrong })),
   },
   { weight: 1, arbitrary: fc.nat(20).map((behind) => ({ do: "durable" as const, behind })) },
@@ -201,9 +201,10 @@ class Run {
         this.offsetMs += command.byMs;
         return shard.step(this.offsetMs);
       case "mismatch": {
-        const { epoch, number } = command.wrong;
-        if (epoch === 0 && number === 0) return;
-        const wrong = { ...shard.expect, epoch: shard.epoch + epoch, number: shard.number + number, durable: 0 };
+        const { epoch, entry } = command.wrong;
+        if (epoch === 0 && !entry) return;
+        const hash = entry ? `of another entry than ${shard.hash}` : shard.hash;
+        const wrong = { ...shard.expect, epoch: shard.epoch + epoch, hash, durable: 0 };
         const before = await dump(redis, shard.prefix);
         expect(await calls.claim(at, wrong, DAYS, [])).toEqual({
           kind: "mismatch",
@@ -239,7 +240,7 @@ class Run {
 
   async hold<Outcome>(result: Applied<Outcome>, expected: (now: number) => unknown[]): Promise<void> {
     const { shard, model } = this;
-    const { number, atMs, outcomes, entry } = applied(result);
+    const { number, hash, atMs, outcomes, entry } = applied(result);
     expect(atMs).toBeGreaterThanOrEqual(shard.atMs);
     expect(outcomes).toEqual(expected(atMs));
     expect(number).toBe(shard.number + (entry === null ? 0 : 1));
@@ -248,6 +249,7 @@ class Run {
       shard.atMs = atMs;
     }
     shard.number = number;
+    shard.hash = hash;
     model.number = number;
     const [header] = await shard.calls.readHeaders([shard.at]);
     expect(header).toMatchObject({ number, left: model.left, nextSerial: model.coupons.length, rules: model.rules });

@@ -1,4 +1,5 @@
 export {
+  askRedis,
   type Child,
   freePorts,
   type Running,

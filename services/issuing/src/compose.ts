@@ -10,6 +10,7 @@ import {
   type LogConfig,
   type LogReader,
   LogUnavailable,
+  type RetentionReads,
 } from "@coupon/events";
 import {
   connectRedis,
@@ -37,12 +38,14 @@ import { type CallerKey, Callers } from "./front/callers.ts";
 import { followDefinitions } from "./front/definitions.ts";
 import { Forwarder } from "./front/forwarder.ts";
 import { createLedgerReads } from "./front/ledger-reads.ts";
+import { OrderTies } from "./front/order-ties.ts";
 import { Router } from "./front/router.ts";
 import { createIssuingMetrics } from "./metrics.ts";
 import { LeaseKeeper } from "./owner/leases.ts";
 import { Owner } from "./owner/owner.ts";
 import { lagLevels, RetentionGuard } from "./owner/retention-guard.ts";
 import type { IssuingResources } from "./resources.ts";
+import { createOrderTieReads } from "./stores/order-tie-reads.ts";
 import { createRecoveryReads } from "./stores/postgres-recovery-reads.ts";
 
 /** What is closed at the end, last opened first; also when starting fails half-way. */
@@ -156,7 +159,9 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   const recovery = createRecoveryReads({ pool: parts.pool, calls: parts.calls, logger });
   const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
   const times = { deadlineMs: config.REQUEST_DEADLINE_MS, patienceMs: config.RECOVERY_PATIENCE_MS };
-  const retention = createRetentionGuard(basis, parts, closers);
+  const log = createRetentionReads(basis.logConfig);
+  closers.push(async () => log.close());
+  const retention = createRetentionGuard(basis, parts, log, closers);
   const owner: Owner = new Owner({
     ...parts,
     ...times,
@@ -214,6 +219,13 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     registry: metrics.registry,
   });
   closers.push(() => ledger.close());
+  const orders = new OrderTies({
+    guard: createOrderGuard({ redis: parts.redis, prefix: config.KEY_PREFIX }),
+    reads: createOrderTieReads(parts.pool, log, config.PARTITIONS),
+    logger,
+    patienceMs: config.RECOVERY_PATIENCE_MS,
+  });
+  closers.push(() => orders.close());
   const resources: IssuingResources = {
     batches,
     callers,
@@ -222,14 +234,18 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     router,
     ledger,
     recovery,
-    orders: createOrderGuard({ redis: parts.redis, prefix: config.KEY_PREFIX }),
+    orders,
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };
   return { owner, leases, resources };
 }
 
-function createRetentionGuard({ config, logConfig, logger }: Basis, { pool }: Parts, closers: Closers): RetentionGuard {
-  const log = createRetentionReads(logConfig);
+function createRetentionGuard(
+  { config, logger }: Basis,
+  { pool }: Parts,
+  log: RetentionReads,
+  closers: Closers,
+): RetentionGuard {
   const all = Array.from({ length: config.PARTITIONS }, (_, partition) => partition);
   const guard = new RetentionGuard({
     log,
@@ -241,10 +257,7 @@ function createRetentionGuard({ config, logConfig, logger }: Basis, { pool }: Pa
     logger,
   });
   guard.start();
-  closers.push(async () => {
-    guard.close();
-    log.close();
-  });
+  closers.push(async () => guard.close());
   return guard;
 }
 
@@ -268,6 +281,7 @@ async function openDoors(basis: Basis, owner: Owner, leases: LeaseKeeper, resour
   const internalMetrics = createMetrics("issuing-internal");
   const internal = buildInternalApp(resources, owner, config.INTERNAL_TOKEN, { ...options, metrics: internalMetrics });
   try {
+    if (roles.has("orders")) await resources.orders.start();
     await listen(internal, { host: config.HOST, port: config.INTERNAL_PORT });
     await leases.start();
     await listen(app, { host: config.HOST, port: config.PORT, reusePort: config.REUSE_PORT });

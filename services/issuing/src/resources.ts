@@ -1,9 +1,9 @@
 import type { CouponIdCodec } from "@coupon/domain";
-import type { OrderGuard } from "@coupon/redis";
 import type { SignatureVerifier } from "@coupon/service-kit";
 import type { Batches } from "./front/batches.ts";
 import type { CallerKey, Callers } from "./front/callers.ts";
 import type { LedgerReads } from "./front/ledger-reads.ts";
+import type { OrderTies } from "./front/order-ties.ts";
 import type { Router } from "./front/router.ts";
 import type { RecoveryReads } from "./stores/recovery-reads.ts";
 
@@ -15,7 +15,7 @@ export interface IssuingResources {
   hashKey: Buffer;
   router: Router;
   ledger: LedgerReads;
-  orders: OrderGuard;
+  orders: OrderTies;
   recovery: RecoveryReads;
   verifier: SignatureVerifier<CallerKey>;
 }

@@ -2,13 +2,14 @@
 -- Unties orders from their coupons, unless they are tied to others.
 --   KEYS the orders   ARGV per order: hash of its coupons, "1": only where nobody else relies on the tie
 -- Reply: how many orders were untied.
-local call, match = redis.call, string.match
+--- @include "includes/orders.lua"
+
 local untied = 0
 for i = 1, #KEYS do
   local key, names = KEYS[i], ARGV[2 * i - 1]
-  local named, count = match(call('GET', key) or '', '^(%S+) (%d+)$')
-  if named == names and ARGV[2 * i] == '1' and tonumber(count) > 1 then
-    call('SET', key, names .. ' ' .. count - 1, 'KEEPTTL')
+  local named, count = readTie(key)
+  if named == names and ARGV[2 * i] == '1' and count > 1 then
+    call('SET', key, names .. ' ' .. count - 1 .. ' ' .. stamp, 'KEEPTTL')
   elseif named == names then
     untied = untied + call('DEL', key)
   end

@@ -67,6 +67,7 @@ export class ShardUnderTest {
   readonly log: string[] = [];
   epoch = 1;
   number = 0;
+  hash = "";
   durable = 0;
   atMs = 0;
 
@@ -84,8 +85,8 @@ export class ShardUnderTest {
   }
 
   get expect(): Expectation {
-    const { epoch, number, durable } = this;
-    return { epoch, number, durable, durableOffset: durable === 0 ? -1 : durable + 100 };
+    const { epoch, hash, durable } = this;
+    return { epoch, hash, durable, durableOffset: durable === 0 ? -1 : durable + 100 };
   }
 
   get entries(): Entry[] {
@@ -94,10 +95,11 @@ export class ShardUnderTest {
 
   /** Outcomes of a call that must apply. */
   async did<Outcome>(call: Promise<Applied<Outcome>>): Promise<Outcome[]> {
-    const { number, atMs, outcomes, entry } = applied(await call);
+    const { number, hash, atMs, outcomes, entry } = applied(await call);
     if (number !== this.number + (entry === null ? 0 : 1)) throw new Error(`number ${number} after ${this.number}`);
     if (entry !== null) this.log.push(entry);
     this.number = number;
+    this.hash = hash;
     this.atMs = atMs;
     return outcomes;
   }

@@ -29,6 +29,8 @@ export interface OpenedShard {
   address: ShardAddress;
   /** Number of the last counted entry; what Redis has too, unless `rebuild`. */
   number: number;
+  /** Hash of that entry; "" before the first, and where it is to be built anew, for the image has it. */
+  hash: string;
   durableOffset: number;
   rulesVersion: number;
   /** What Redis has is missing or something else: it has to be built anew from PostgreSQL. */
@@ -152,6 +154,7 @@ async function bringShards(
     opened.push({
       address: shard.address,
       number,
+      hash: from?.hash ?? "",
       durableOffset: number === 0 ? -1 : lastOffset,
       rulesVersion: rebuild
         ? 0

@@ -1,5 +1,6 @@
 import type { EntryKind } from "@coupon/domain";
 import type { EntryAppender } from "@coupon/events";
+import type { Applied } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
 import type { IssuingMetrics } from "../metrics.ts";
 import type { BatchDirectory } from "./batch-directory.ts";
@@ -30,6 +31,9 @@ export interface OwnerResources extends OpenResources {
   ask(operation: Operation): Promise<Answer>;
 }
 
+/** What a script call left as the shard's last entry, and its text where the call wrote it. */
+export type AppliedEntry = Pick<Extract<Applied<never>, { kind: "applied" }>, "number" | "hash" | "entry">;
+
 /** A shard while a script call is made on it. */
 export interface ShardTurn {
   partition: Partition;
@@ -44,10 +48,10 @@ export interface OwnerContext {
   /** Asks operations again that were taken out of their queue. */
   requeue(turn: ShardTurn, pendings: Pending[]): void;
   /** Takes over what a script call did: its entry goes out. */
-  applied(turn: ShardTurn, result: { number: number; entry: string | null }, kind: EntryKind): void;
+  applied(turn: ShardTurn, result: AppliedEntry, kind: EntryKind): void;
 }
 
-/** Redis does not have the epoch or number that this process expects. */
+/** Redis does not have the epoch or entry that this process expects. */
 export class Mismatch extends Error {
   constructor(shard: Shard, found: { epoch: number; number: number } | null) {
     const has = found === null ? "nothing" : `epoch ${found.epoch}, entry ${found.number}`;

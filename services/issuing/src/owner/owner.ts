@@ -4,7 +4,13 @@ import { applyBatch, batchSize, entryKind } from "./apply.ts";
 import { ColdRecords } from "./cold-records.ts";
 import { type OpenedShard, type OpenResources, openPartition } from "./open.ts";
 import type { Answer, Done, NoOutcome, Operation, OutcomeOf } from "./operation.ts";
-import { Mismatch, type OwnerContext, type OwnerResources, type ShardTurn } from "./owner-context.ts";
+import {
+  type AppliedEntry,
+  Mismatch,
+  type OwnerContext,
+  type OwnerResources,
+  type ShardTurn,
+} from "./owner-context.ts";
 import { Partition } from "./partition.ts";
 import { Pending } from "./pending.ts";
 import { rebuildShard } from "./rebuild.ts";
@@ -192,8 +198,9 @@ export class Owner implements OwnerContext {
   }
 
   /** Takes over what a script call did: the entry goes out, and answers wait until it is durable. */
-  applied({ partition, shard }: ShardTurn, result: { number: number; entry: string | null }, kind: EntryKind): void {
+  applied({ partition, shard }: ShardTurn, result: AppliedEntry, kind: EntryKind): void {
     shard.number = result.number;
+    shard.hash = result.hash;
     if (result.entry !== null) {
       this.sender.enqueue(partition, { shard, number: result.number, kind, text: result.entry });
     }
@@ -404,7 +411,7 @@ export class Owner implements OwnerContext {
 }
 
 function emptyShard(address: ShardAddress): Shard {
-  return new Shard(address, { number: 0, durableOffset: -1, rulesVersion: 0 });
+  return new Shard(address, { number: 0, hash: "", durableOffset: -1, rulesVersion: 0 });
 }
 
 /** What an opening heals. Anything else is a bug, and asking again would only meet it again. */

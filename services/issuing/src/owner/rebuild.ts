@@ -35,6 +35,7 @@ export async function rebuildShard(
         if (!stillMine()) return false;
         await calls.drop(shard.address);
         await calls.load(shard.address, snapshot.image, snapshot.coupons, partition.epoch);
+        shard.hash = snapshot.image.hash;
         shard.rulesVersion = snapshot.image.rules.version;
         metrics.rebuilt((performance.now() - startedAt) / 1000);
         return stillMine();

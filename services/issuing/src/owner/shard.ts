@@ -24,6 +24,8 @@ export class Shard {
   readonly address: ShardAddress;
   readonly key: string;
   number: number;
+  /** Hash of that entry, "" before the first. */
+  hash: string;
   durable: number;
   durableOffset: number;
   rulesVersion: number;
@@ -46,10 +48,14 @@ export class Shard {
   #onDurable: { number: number; run: () => void }[] = [];
   #queued = 0;
 
-  constructor(address: ShardAddress, at: { number: number; durableOffset: number; rulesVersion: number }) {
+  constructor(
+    address: ShardAddress,
+    at: { number: number; hash: string; durableOffset: number; rulesVersion: number },
+  ) {
     this.address = address;
     this.key = `${address.batch}.${address.shard}`;
     this.number = at.number;
+    this.hash = at.hash;
     this.durable = at.number;
     this.durableOffset = at.durableOffset;
     this.rulesVersion = at.rulesVersion;
@@ -65,7 +71,7 @@ export class Shard {
   }
 
   expectation(epoch: number): Expectation {
-    return { epoch, number: this.number, durable: this.durable, durableOffset: this.durableOffset };
+    return { epoch, hash: this.hash, durable: this.durable, durableOffset: this.durableOffset };
   }
 
   enqueue(pending: Pending): void {

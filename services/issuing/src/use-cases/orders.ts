@@ -9,11 +9,12 @@ import {
   type RefusalCode,
   refusals,
 } from "@coupon/domain";
-import type { OrderGuard } from "@coupon/redis";
 import type { Batches } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
+import type { OrderTies } from "../front/order-ties.ts";
 import type { Router } from "../front/router.ts";
 import type { LogPlace } from "../owner/operation.ts";
+import { placeOf, REDEEMED_KEPT_MS } from "../stores/order-tie-reads.ts";
 import { type NamedCoupon, nameCoupon } from "./order-coupon.ts";
 import { noOutcomeRefusal } from "./refusals.ts";
 
@@ -21,7 +22,7 @@ export interface OrderResources {
   router: Router;
   codec: CouponIdCodec;
   batches: Batches;
-  orders: OrderGuard;
+  orders: OrderTies;
 }
 
 /** What every order request names. One coupon an order for now. */
@@ -62,9 +63,6 @@ export interface Released {
   orderId: string;
   coupons: { couponId: string; state: string }[];
 }
-
-/** For so long a redemption keeps its order from being given other coupons. */
-const REDEEMED_GUARD_MS = 35 * 86_400_000;
 
 /** Keeps a coupon for an order until a deadline. The discount is binding; a repeat gets the same hold. */
 export async function lockOrder(
@@ -108,7 +106,7 @@ export async function redeemOrder(
   const coupon = find(resources, request, "redeem");
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order } = request;
-  return guarded(resources, request, coupon, REDEEMED_GUARD_MS, async (permitted) => {
+  return guarded(resources, request, coupon, REDEEMED_KEPT_MS, async (permitted) => {
     const answer = await resources.router.submit({
       op: "redeem",
       batch: coupon.batch.definition.batchNumber,
@@ -154,7 +152,7 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
   const { outcome, place, atMs } = answer;
   if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
-  if (outcome.state !== "redeemed") await resources.orders.forget(orderName(request), [coupon.couponId]);
+  if (outcome.state !== "redeemed") await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
   const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
@@ -206,7 +204,8 @@ function couponDiscount(couponId: string, { discount, lines }: Discount): Coupon
   return { couponId, discount, lines: taken.map((line) => ({ lineId: line.lineId, discount: line.discount })) };
 }
 
-const orderName = ({ key, orderId }: OrderRequest): string => `${key.callerId}/${orderId}`;
+const tiedTo = ({ batch, shard, serial }: NamedCoupon): string =>
+  placeOf({ batch: batch.definition.batchNumber, shard, serial });
 
 /**
  * An order names its coupons once: while it holds or has used some, others are a conflict. Only a success that is on
@@ -219,8 +218,8 @@ async function guarded<Body>(
   keptMs: number,
   work: (permitted: boolean) => Promise<OrderResult<Body>>,
 ): Promise<OrderResult<Body>> {
-  const order = orderName(request);
-  const claimed = await orders.claim(order, [coupon.couponId], keptMs);
+  const { key, orderId } = request;
+  const claimed = await orders.claim(key.callerId, orderId, tiedTo(coupon), keptMs);
   if (claimed === "unavailable") return refused("shard_recovering", 1);
   if (claimed === "other") {
     const onRecord = await work(false);
@@ -229,7 +228,7 @@ async function guarded<Body>(
   }
   const result = await work(coupon.verdict === null);
   if (result.kind === "refused" && refusals[result.refusal.code].outcome === "none") {
-    await orders.giveBack(order, [coupon.couponId]);
+    await orders.giveBack(key.callerId, orderId, tiedTo(coupon));
   }
   return result;
 }

@@ -2,11 +2,12 @@
 
 -- The frame of every script that may write an entry.
 --   KEYS[1] header (hash)    KEYS[2] outbox (list of entry texts)
---   ARGV[1] epoch expected   ARGV[2] number of the last entry expected
+--   ARGV[1] epoch expected   ARGV[2] hash of the last entry expected, "" before the first: the hash stands for the
+--     entry's number and all before it, so that what this call goes on from is just what its owner knows
 --   ARGV[3] durable number   ARGV[4] offset of the durable entry
 --   ARGV[5] the start of an entry's text: {"v":1,"batch":7,"shard":0,"number":
 -- Reply: {'mismatch', epoch, number} where the shard is not as expected, with nothing changed; else
---   {'applied', number, time in ms, outcomes as one text, text of the entry or nil}.
+--   {'applied', number, time in ms, outcomes as one text, text of the entry or nil, hash of the last entry}.
 --
 -- Header fields: e epoch, n number, h SHA-1 of the last entry's text, t its time, s next serial, l stock left,
 --   d durable number, o its offset, y start of the day counted, f first serial of that day, r rules,
@@ -16,7 +17,7 @@
 --   token, p: a load in progress (see load-begin.lua); such a shard has no e and matches nothing.
 
 local header = redis.call('HMGET', KEYS[1], 'e', 'n', 'h', 't', 's', 'l', 'd', 'o', 'y', 'f', 'r', 'q', 'c', 'off')
-if not header[1] or header[1] ~= ARGV[1] or header[2] ~= ARGV[2] then
+if not header[1] or header[1] ~= ARGV[1] or header[3] ~= ARGV[2] then
   return { 'mismatch', header[1], header[1] and header[2] }
 end
 
@@ -50,17 +51,18 @@ local function finish(outcomes, body)
     change('d', ARGV[3])
     change('o', ARGV[4])
   end
-  local text = false
+  local text, hash = false, header[3]
   if body then
     shard.number = shard.number + 1
     text = table.concat({ ARGV[5], shard.number, ',"at":', shard.now, ',"prev":"', header[3], '",', body, '}' })
     redis.call('RPUSH', KEYS[2], text)
+    hash = redis.sha1hex(text)
     change('n', shard.number)
-    change('h', redis.sha1hex(text))
+    change('h', hash)
     change('t', shard.now)
   end
   if #changes > 0 then
     redis.call('HSET', KEYS[1], unpack(changes))
   end
-  return { 'applied', shard.number, shard.now, outcomes, text }
+  return { 'applied', shard.number, shard.now, outcomes, text, hash }
 end
