@@ -30,6 +30,7 @@ import {
   type Metrics,
   StartFailure,
 } from "@coupon/service-kit";
+import type { FastifyReply } from "fastify";
 import { buildApp, buildInternalApp, type Role } from "./app.ts";
 import type { IssuingConfig } from "./config.ts";
 import { Batches } from "./front/batches.ts";
@@ -39,6 +40,8 @@ import { Forwarder } from "./front/forwarder.ts";
 import { createLedgerReads } from "./front/ledger-reads.ts";
 import { Router } from "./front/router.ts";
 import { createIssuingMetrics } from "./metrics.ts";
+import { Admission } from "./overload/admission.ts";
+import { answerOverloaded } from "./overload/refuse-when-overloaded.ts";
 import { LeaseKeeper } from "./owner/leases.ts";
 import { Owner } from "./owner/owner.ts";
 import { lagLevels, RetentionGuard } from "./owner/retention-guard.ts";
@@ -87,6 +90,7 @@ export async function startIssuing(config: IssuingConfig): Promise<{ close(): Pr
       /** Hands partitions over first, while still serving as a front; then drains the doors. */
       async close() {
         doors.app.lifecycle.draining = true;
+        resources.admission.close();
         await leases.stop(config.REQUEST_DEADLINE_MS);
         await drain(doors.app);
         await owner.close();
@@ -157,6 +161,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   const codec = createCouponIdCodec(parseCouponKeys(config.COUPON_KEYS));
   const times = { deadlineMs: config.REQUEST_DEADLINE_MS, patienceMs: config.RECOVERY_PATIENCE_MS };
   const retention = createRetentionGuard(basis, parts, closers);
+  const admission = createAdmission(config);
   const owner: Owner = new Owner({
     ...parts,
     ...times,
@@ -178,6 +183,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
         stops_all: retention.count(lagLevels.stopsAll),
       }),
       ledgerUnknownSeconds: () => retention.unknownSeconds(),
+      admission: () => admission,
     }),
     belongsTo: (couponId, userId) => codec.verify(couponId, userId) !== null,
     holdsLease: (partition) => leases.holds(partition),
@@ -215,6 +221,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   });
   closers.push(() => ledger.close());
   const resources: IssuingResources = {
+    admission,
     batches,
     callers,
     codec,
@@ -226,6 +233,27 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };
   return { owner, leases, resources };
+}
+
+/** Refusals held are bounded by connections first; this is for a flood of those. */
+const REFUSALS_HELD_MAX = 20_000;
+const REFUSAL_BURST = 64;
+
+function createAdmission(config: IssuingConfig): Admission<FastifyReply> {
+  const admission = new Admission({
+    initial: config.OVERLOAD_LIMIT_INITIAL,
+    min: Math.min(config.OVERLOAD_LIMIT_MIN, config.OVERLOAD_LIMIT_INITIAL),
+    max: Math.max(config.OVERLOAD_LIMIT_MAX, config.OVERLOAD_LIMIT_INITIAL),
+    tolerance: config.OVERLOAD_TOLERANCE,
+    latencyMsMin: config.OVERLOAD_LATENCY_MS_MIN,
+    refusalsPerServed: config.OVERLOAD_REFUSALS_PER_SERVED,
+    refusalBurst: REFUSAL_BURST,
+    refusalHoldMsMax: config.OVERLOAD_HOLD_MS_MAX,
+    refusalsHeldMax: REFUSALS_HELD_MAX,
+    answer: answerOverloaded,
+  });
+  admission.start();
+  return admission;
 }
 
 function createRetentionGuard({ config, logConfig, logger }: Basis, { pool }: Parts, closers: Closers): RetentionGuard {

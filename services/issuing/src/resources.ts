@@ -1,14 +1,17 @@
 import type { CouponIdCodec } from "@coupon/domain";
 import type { OrderGuard } from "@coupon/redis";
 import type { SignatureVerifier } from "@coupon/service-kit";
+import type { FastifyReply } from "fastify";
 import type { Batches } from "./front/batches.ts";
 import type { CallerKey, Callers } from "./front/callers.ts";
 import type { LedgerReads } from "./front/ledger-reads.ts";
 import type { Router } from "./front/router.ts";
+import type { Admission } from "./overload/admission.ts";
 import type { RecoveryReads } from "./stores/recovery-reads.ts";
 
 /** What routes and use cases work with; made in `compose.ts`. */
 export interface IssuingResources {
+  admission: Admission<FastifyReply>;
   batches: Batches;
   callers: Callers;
   codec: CouponIdCodec;
