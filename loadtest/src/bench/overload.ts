@@ -13,16 +13,20 @@ import { type Measure, toMeasure } from "./measures.ts";
 /** Part of a core that issuing gets, so that everything else has headroom and it alone is overloaded. */
 const cores = 0.4;
 const overloadFactor = 5;
+/** More than a closed loop gets through in a sample. */
+const peakRequests = 100_000;
 const calmShare = 0.7;
 const overloadConnections = 1_024;
 /** Redemptions during the overload, from another pool of connections, as a checkout has. */
 const redeemPerSecond = 50;
 /** From before a load's feed is made until its end. */
 const checkoutMs = 10_000;
-const warmUpRounds = 2;
+const warmUpRounds = 1;
 
 interface Round {
+  /** Before the overload and after it, so that what drifts on the machine drifts for both. */
   peak: Sample;
+  peakAgain: Sample;
   calm: Sample;
   overload: Sample;
   redeem: Sample;
@@ -38,7 +42,8 @@ interface Target {
 }
 
 /**
- * Goodput of claims (201) at five times the arrivals of the peak ÷ at the peak. The peak is what a closed loop gets out;
+ * Goodput of claims (201) at five times the arrivals of the peak ÷ at the peak. The peak is what a closed loop gets out,
+ * the mean of before and after the overload;
  * the overload is open: requests arrive whatever has been answered, and one that finds all of the callers' connections
  * taken is turned away there, as a caller's pool does.
  */
@@ -57,7 +62,7 @@ export async function measureOverload(context: BenchContext): Promise<Measure> {
       context.progress(`${round < 0 ? "warm-up" : `round ${round + 1}`}: ${describe(found)}`);
       if (round >= 0) rounds.push(found);
     }
-    const ratios = rounds.map(({ overload, peak }) => goodput(overload) / goodput(peak));
+    const ratios = rounds.map(ratioOf);
     return toMeasure("overload", ratios, `issuing ${hold.how}; last round: ${describe(rounds.at(-1) as Round)}`);
   } finally {
     await checkout.close();
@@ -66,9 +71,7 @@ export async function measureOverload(context: BenchContext): Promise<Measure> {
 
 async function measureRound(context: BenchContext, target: Target, checkout: Generator, round: number): Promise<Round> {
   const run = `${Date.now().toString(36)}-${round}`;
-  const redeemed = await startCheckout(context, target, checkout, `${run}-p`);
-  const peak = await load(context, target, { run: `${run}-p`, connections, requests: 150_000 });
-  await redeemed();
+  const peak = await measurePeak(context, target, checkout, `${run}-p`);
   const perSecond = goodput(peak);
   const requests = Math.ceil((perSecond * (warmUpMs + durationMs) * 2) / 1_000);
   const open = { connections: overloadConnections, requests };
@@ -80,7 +83,16 @@ async function measureRound(context: BenchContext, target: Target, checkout: Gen
   const overloadRedeemed = await startCheckout(context, target, checkout, `${run}-o`);
   const overload = await load(context, target, { ...open, requests: requests * 2, run: `${run}-o`, arrivalsPerSecond });
   const redeem = await overloadRedeemed();
-  return { peak, calm, overload, redeem, residentMiB: [before, residentMiB(target.pids)] };
+  const after = residentMiB(target.pids);
+  const peakAgain = await measurePeak(context, target, checkout, `${run}-a`);
+  return { peak, peakAgain, calm, overload, redeem, residentMiB: [before, after] };
+}
+
+async function measurePeak(context: BenchContext, target: Target, checkout: Generator, run: string): Promise<Sample> {
+  const redeemed = await startCheckout(context, target, checkout, run);
+  const peak = await load(context, target, { run, connections, requests: peakRequests });
+  await redeemed();
+  return peak;
 }
 
 /**
@@ -132,7 +144,11 @@ function jobOf(target: Target, feed: string): Omit<Job, "connections"> {
 
 const goodput = ({ statuses, seconds }: Sample): number => (statuses[201] ?? 0) / seconds;
 
-function describe({ peak, calm, overload, redeem, residentMiB: [before, after] }: Round): string {
+const ratioOf = ({ peak, peakAgain, overload }: Round): number =>
+  (goodput(overload) * 2) / (goodput(peak) + goodput(peakAgain));
+
+function describe(round: Round): string {
+  const { peak, peakAgain, calm, overload, redeem, residentMiB: [before, after] } = round;
   const rate = (sample: Sample) => `${Math.round(goodput(sample)).toLocaleString("en-US")}/s`;
   const used = ({ watchedCpuSeconds, seconds }: Sample) =>
     `${(watchedCpuSeconds.reduce((sum, it) => sum + it, 0) / seconds).toFixed(2)} cores of issuing`;
@@ -140,11 +156,11 @@ function describe({ peak, calm, overload, redeem, residentMiB: [before, after] }
   const redeemed = Object.values(redeem.statuses).reduce((sum, it) => sum + it, 0);
   const share = ((redeem.statuses[200] ?? 0) / (redeemed + redeem.turnedAway)) * 100;
   return [
-    `peak ${rate(peak)} (${peak.statuses[503] ?? 0} refused), p50 ${peak.p50Ms.toFixed(1)} ms, ${used(peak)}`,
+    `peak ${rate(peak)} before and ${rate(peakAgain)} after (${(peak.statuses[503] ?? 0) + (peakAgain.statuses[503] ?? 0)} refused), p50 ${peak.p50Ms.toFixed(1)} ms, ${used(peak)}`,
     `at 70 % p50 ${calm.p50Ms.toFixed(1)} ms, p99 ${calm.p99Ms.toFixed(1)} ms (${calm.statuses[503] ?? 0} refused), ${used(calm)}`,
-    `at 5 times ${rate(overload)}, ${(goodput(overload) / goodput(peak)).toFixed(2)} of it, ${refusedPerSecond}/s refused, ` +
+    `at 5 times ${rate(overload)}, ${ratioOf(round).toFixed(2)} of it, ${refusedPerSecond}/s refused, ` +
       `${Math.round(overload.turnedAway / overload.seconds).toLocaleString("en-US")}/s without a free connection of ` +
-      `${overloadConnections}, p50 of the served ${overload.p50Ms.toFixed(1)} ms, p99 ${overload.p99Ms.toFixed(1)} ms, ${used(overload)}`,
+      `${overloadConnections}, p50 of the served ${overload.p50Ms.toFixed(1)} ms, ${(overload.p50Ms / calm.p50Ms).toFixed(1)} times that at 70 %, p99 ${overload.p99Ms.toFixed(1)} ms, ${used(overload)}`,
     `redemptions ${share.toFixed(1)} % of ${redeemed + redeem.turnedAway}, p99 ${redeem.p99Ms.toFixed(1)} ms`,
     `resident ${before} MiB before, ${after} after; ${overload.generatorCpuSeconds.toFixed(1)} s of CPU for the generator`,
   ].join("; ");

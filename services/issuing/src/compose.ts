@@ -24,13 +24,13 @@ import {
   createLogger,
   createMetrics,
   createSignatureVerifier,
+  type DetachedRefusal,
   drain,
   type Logger,
   listen,
   type Metrics,
   StartFailure,
 } from "@coupon/service-kit";
-import type { FastifyReply } from "fastify";
 import { buildApp, buildInternalApp, type Role } from "./app.ts";
 import type { IssuingConfig } from "./config.ts";
 import { Batches } from "./front/batches.ts";
@@ -41,7 +41,6 @@ import { createLedgerReads } from "./front/ledger-reads.ts";
 import { Router } from "./front/router.ts";
 import { createIssuingMetrics } from "./metrics.ts";
 import { Admission } from "./overload/admission.ts";
-import { answerOverloaded } from "./overload/refuse-when-overloaded.ts";
 import { LeaseKeeper } from "./owner/leases.ts";
 import { Owner } from "./owner/owner.ts";
 import { lagLevels, RetentionGuard } from "./owner/retention-guard.ts";
@@ -239,8 +238,8 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
 const REFUSALS_HELD_MAX = 20_000;
 const REFUSAL_BURST = 64;
 
-function createAdmission(config: IssuingConfig): Admission<FastifyReply> {
-  const admission = new Admission({
+function createAdmission(config: IssuingConfig): Admission<DetachedRefusal> {
+  const admission = new Admission<DetachedRefusal>({
     initial: config.OVERLOAD_LIMIT_INITIAL,
     min: Math.min(config.OVERLOAD_LIMIT_MIN, config.OVERLOAD_LIMIT_INITIAL),
     max: Math.max(config.OVERLOAD_LIMIT_MAX, config.OVERLOAD_LIMIT_INITIAL),
@@ -250,7 +249,7 @@ function createAdmission(config: IssuingConfig): Admission<FastifyReply> {
     refusalBurst: REFUSAL_BURST,
     refusalHoldMsMax: config.OVERLOAD_HOLD_MS_MAX,
     refusalsHeldMax: REFUSALS_HELD_MAX,
-    answer: answerOverloaded,
+    answer: (refusal) => refusal.send(),
   });
   admission.start();
   return admission;

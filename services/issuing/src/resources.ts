@@ -1,7 +1,6 @@
 import type { CouponIdCodec } from "@coupon/domain";
 import type { OrderGuard } from "@coupon/redis";
-import type { SignatureVerifier } from "@coupon/service-kit";
-import type { FastifyReply } from "fastify";
+import type { DetachedRefusal, SignatureVerifier } from "@coupon/service-kit";
 import type { Batches } from "./front/batches.ts";
 import type { CallerKey, Callers } from "./front/callers.ts";
 import type { LedgerReads } from "./front/ledger-reads.ts";
@@ -11,7 +10,7 @@ import type { RecoveryReads } from "./stores/recovery-reads.ts";
 
 /** What routes and use cases work with; made in `compose.ts`. */
 export interface IssuingResources {
-  admission: Admission<FastifyReply>;
+  admission: Admission<DetachedRefusal>;
   batches: Batches;
   callers: Callers;
   codec: CouponIdCodec;

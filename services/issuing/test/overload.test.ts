@@ -99,15 +99,24 @@ test("too many claims are refused while redemptions pass, all bounded, and after
 });
 
 test("it is refused before its signature is looked at, and the connection serves on", async () => {
+  const headers = { "request-id": "mine-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
   proxy.delay(100);
   const claims = Promise.all(Array.from({ length: CLAIMERS }, (_, i) => caller.claim(batchId, `late-${i}`, "key")));
   const unsigned = await eventually(async () => {
-    const answer = await fetch(`${issuing.baseUrl}/v1/batches/${batchId}`);
+    const answer = await fetch(`${issuing.baseUrl}/v1/batches/${batchId}`, { headers });
     return answer.status === 503 ? answer : false;
+  });
+  expect(Object.fromEntries(unsigned.headers)).toMatchObject({
+    ...headers,
+    "content-type": "application/problem+json; charset=utf-8",
+    "retry-after": "1",
   });
   expect(await unsigned.json()).toMatchObject({ code: "overloaded" });
   await claims;
   proxy.delay(0);
+  expect(await metric('http_request_duration_seconds_count{method="GET",route="/v1/batches/:batchId",status="503"')).toBe(
+    await refusedOf("reads"),
+  );
   expect((await fetch(`${issuing.baseUrl}/v1/batches/${batchId}`)).status).toBe(401);
 });
 

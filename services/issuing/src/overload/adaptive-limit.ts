@@ -10,18 +10,20 @@ export interface AdaptiveLimitSettings {
 
 /** A window with fewer samples says too little and is continued. */
 const SAMPLES_MIN = 10;
-const SMOOTHING = 0.2;
-/** Shares of a window in the usual latency: with windows of 100 ms it follows within 5 s, or within 50 s. */
-const FOLLOWS = 0.02;
-const FOLLOWS_WHILE_LIMITING = 0.002;
+/** Of a shrinking step: with 0.2, as in Gradient2, the first seconds of an overload were served twice as slowly. */
+const SMOOTHING = 0.5;
+/** Shares of a window in the usual latency: with windows of 100 ms it falls within 1 s and rises within 5 or 50 s. */
+const FALLS = 0.1;
+const RISES = 0.02;
+const RISES_WHILE_LIMITING = 0.002;
 
 /**
  * How many requests may be under way at once, learnt from their latency: Gradient2 of Netflix' concurrency-limits
  * (`Gradient2Limit.java`; https://github.com/Netflix/concurrency-limits), a window at a time as its `WindowedLimit`.
  * gradient = clamp(tolerance × usual ÷ now, 0.5, 1); limit = limit × gradient + √limit, smoothed where it shrinks.
  *
- * Two things are not as there. While the limit holds load back the usual latency follows ten times slower: otherwise a
- * long overload makes itself the usual, and the limit creeps up. And a floor in milliseconds keeps an idle process's
+ * Two things are not as there. The usual latency falls quickly and rises slowly, and ten times slower still while the
+ * limit holds load back: otherwise a long overload makes itself the usual, and the limit creeps up. And a floor in milliseconds keeps an idle process's
  * latency, far below that of full micro-batches, from making the first burst look like overload.
  */
 export class AdaptiveLimit {
@@ -73,8 +75,7 @@ export class AdaptiveLimit {
 
   #learn(nowMs: number, limiting: boolean): void {
     if (this.#usualMs === 0) this.#usualMs = nowMs;
-    this.#usualMs += (nowMs - this.#usualMs) * (limiting ? FOLLOWS_WHILE_LIMITING : FOLLOWS);
-    // After a slow time the usual comes down quickly, as in Gradient2.
-    if (this.#usualMs > 2 * nowMs) this.#usualMs *= 0.95;
+    const rises = limiting ? RISES_WHILE_LIMITING : RISES;
+    this.#usualMs += (nowMs - this.#usualMs) * (nowMs < this.#usualMs ? FALLS : rises);
   }
 }

@@ -1,4 +1,4 @@
-import { refusalReply, type Service } from "@coupon/service-kit";
+import { DetachedRefusal, type Service } from "@coupon/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Admission } from "./admission.ts";
 import { type LoadClass, loadClassOf } from "./load-class.ts";
@@ -8,7 +8,9 @@ import { type LoadClass, loadClassOf } from "./load-class.ts";
  * been read, before its body, its signature and its JSON. Must be called before `requireSignature` and before routes
  * are added. Unknown routes, health and metrics are not under it.
  */
-export function refuseWhenOverloaded(app: Service, admission: Admission<FastifyReply>): void {
+export function refuseWhenOverloaded(app: Service, admission: Admission<DetachedRefusal>): void {
+  const refuse = (loadClass: LoadClass, request: FastifyRequest, reply: FastifyReply): void =>
+    admission.refuse(loadClass, new DetachedRefusal(request, reply, "overloaded"), request.startedAtMs);
   app.decorateRequest("admittedAs", null);
   app.decorateRequest("loadClass", null);
   app.addHook("onRoute", (route) => {
@@ -18,7 +20,7 @@ export function refuseWhenOverloaded(app: Service, admission: Admission<FastifyR
       (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
         request.loadClass = loadClass;
         if (admission.admits(loadClass)) done();
-        else admission.refuse(loadClass, reply, request.startedAtMs);
+        else refuse(loadClass, request, reply);
       },
     ];
   });
@@ -26,7 +28,7 @@ export function refuseWhenOverloaded(app: Service, admission: Admission<FastifyR
   app.addHook("preParsing", (request, reply, payload, done) => {
     const { loadClass } = request;
     if (loadClass === null) return done(null, payload);
-    if (!admission.admits(loadClass)) return admission.refuse(loadClass, reply, request.startedAtMs);
+    if (!admission.admits(loadClass)) return refuse(loadClass, request, reply);
     admission.entered();
     request.admittedAs = loadClass;
     done(null, payload);
@@ -40,11 +42,6 @@ export function refuseWhenOverloaded(app: Service, admission: Admission<FastifyR
     }
     done(null, payload);
   });
-}
-
-/** Sends a refusal; one whose sender is gone costs nothing more. */
-export function answerOverloaded(reply: FastifyReply): void {
-  if (!reply.raw.destroyed) refusalReply(reply, { code: "overloaded" });
 }
 
 declare module "fastify" {
