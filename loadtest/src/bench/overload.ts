@@ -148,7 +148,14 @@ const ratioOf = ({ peak, peakAgain, overload }: Round): number =>
   (goodput(overload) * 2) / (goodput(peak) + goodput(peakAgain));
 
 function describe(round: Round): string {
-  const { peak, peakAgain, calm, overload, redeem, residentMiB: [before, after] } = round;
+  const {
+    peak,
+    peakAgain,
+    calm,
+    overload,
+    redeem,
+    residentMiB: [before, after],
+  } = round;
   const rate = (sample: Sample) => `${Math.round(goodput(sample)).toLocaleString("en-US")}/s`;
   const used = ({ watchedCpuSeconds, seconds }: Sample) =>
     `${(watchedCpuSeconds.reduce((sum, it) => sum + it, 0) / seconds).toFixed(2)} cores of issuing`;

@@ -114,9 +114,9 @@ test("it is refused before its signature is looked at, and the connection serves
   expect(await unsigned.json()).toMatchObject({ code: "overloaded" });
   await claims;
   proxy.delay(0);
-  expect(await metric('http_request_duration_seconds_count{method="GET",route="/v1/batches/:batchId",status="503"')).toBe(
-    await refusedOf("reads"),
-  );
+  expect(
+    await metric('http_request_duration_seconds_count{method="GET",route="/v1/batches/:batchId",status="503"'),
+  ).toBe(await refusedOf("reads"));
   expect((await fetch(`${issuing.baseUrl}/v1/batches/${batchId}`)).status).toBe(401);
 });
 
