@@ -91,7 +91,7 @@ export function platformSteps(context: PlatformContext): StepSpec[] {
 }
 
 /**
- * Each collection copies what is under way and what refusals are held. With 16 MiB a process under overload spent a
+ * Each collection copies what is under way and what refusals are held. As it is by default, a process under overload spent a
  * fifth of its time there; with 64 it collects half as often.
  */
 const youngGeneration = "--max-semi-space-size=64";
