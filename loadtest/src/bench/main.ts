@@ -14,6 +14,7 @@ import { measureGrants } from "./grants.ts";
 import { httpMeasureIds, measureHttp } from "./http-rounds.ts";
 import { measureLedger } from "./ledger-rate.ts";
 import type { Measure, MeasureId } from "./measures.ts";
+import { measureOverload } from "./overload.ts";
 import { measureProofCost } from "./proof-cost.ts";
 import { type Configuration, printReport, toJson } from "./report.ts";
 import { measureTakeOver } from "./take-over.ts";
@@ -79,6 +80,7 @@ async function measureOnOne(
   const http = httpMeasureIds.filter((id) => ids.includes(id));
   if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
   if (ids.includes("grants")) keep(await measureGrants(context));
+  if (ids.includes("overload")) keep(await measureOverload(context));
   if (ids.includes("ledger")) keep(await measureLedger(context));
   if (ids.includes("proof_cost")) keep(await measureProofCost(context));
   if (ids.includes("audit")) keep(await measureAudit(context));

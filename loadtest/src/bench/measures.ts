@@ -78,6 +78,14 @@ export const measureRules = [
     aim: 0.99,
     better: "more",
   },
+  {
+    id: "overload",
+    title: "goodput at 5 times the peak's arrivals ÷ at the peak",
+    unit: "ratio",
+    floor: 0.9,
+    aim: 0.95,
+    better: "more",
+  },
   // No floor is demanded: a figure that is merely reported stays below ten minutes.
   { id: "audit", title: "audit of 3 million coupons", unit: "s", floor: 600, aim: 60, better: "less" },
 ] as const satisfies readonly MeasureRule[];

@@ -3,8 +3,10 @@ import { type ResponseBounds, readBounds } from "./response.ts";
 
 /** What a connection asks of the run that it belongs to. */
 export interface ConnectionOwner {
-  /** The next request, or undefined once there is nothing more to send. */
-  next(): Buffer | undefined;
+  /** The next request, undefined once there is nothing more to send, or null: wait until woken. */
+  next(): Buffer | undefined | null;
+  /** The connection is free and waits for `wake`. */
+  free(connection: Connection): void;
   answered(status: number, latencyMs: number): void;
   /** The connection went away with a request under way: that request's outcome is unknown. */
   cut(): void;
@@ -16,7 +18,7 @@ const shared = Buffer.allocUnsafeSlow(256 * 1024);
 const bounds: ResponseBounds = { status: 0, end: 0 };
 const reconnectDelayMs = 20;
 
-/** One keep-alive connection in a closed loop: the next request leaves when the last one's answer is whole. */
+/** One keep-alive connection: the next request leaves when the last one's answer is whole, and one is there. */
 export class Connection {
   readonly #host: string;
   readonly #port: number;
@@ -33,6 +35,13 @@ export class Connection {
     this.#port = port;
     this.#owner = owner;
     this.#open();
+  }
+
+  /** Sends the next request; false where the connection is not free (any more). */
+  wake(): boolean {
+    if (this.#waiting || this.#socket?.readyState !== "open") return false;
+    this.#send();
+    return true;
   }
 
   /** Closes at once, whatever is under way. */
@@ -58,6 +67,10 @@ export class Connection {
     const request = this.#owner.next();
     if (request === undefined) {
       this.close();
+      return;
+    }
+    if (request === null) {
+      this.#owner.free(this);
       return;
     }
     this.#waiting = true;

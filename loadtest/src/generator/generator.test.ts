@@ -73,6 +73,23 @@ test("measures a time after a warm-up, starting the feed over", async () => {
   expect(sample.allStatuses[200]).toBeGreaterThan(sample.statuses[200] ?? 0);
 });
 
+test("in an open model requests arrive at their rate, and are turned away where no connection is free", async () => {
+  let underWay = 0;
+  const port = await serve((_, response) => {
+    underWay += 1;
+    const status = underWay % 2 === 0 ? 503 : 201;
+    setTimeout(() => void response.writeHead(status, { "content-length": 0 }).end(), status === 503 ? 200 : 20);
+  });
+  const open = { arrivalsPerSecond: 500, connections: 4, latencyOfStatus: 201 };
+  const sample = await generator.run(job(port, 10_000, { ...open, durationMs: 1_000 }));
+  expect(sample.arrived).toBeGreaterThan(400);
+  expect(sample.arrived).toBeLessThan(600);
+  expect(sample.turnedAway).toBeGreaterThan(300);
+  expect(Math.abs(sample.sent + sample.turnedAway - sample.arrived)).toBeLessThan(20);
+  expect(sample.p50Ms).toBeGreaterThan(15);
+  expect(sample.p99Ms).toBeLessThan(150);
+});
+
 test("puts answers together that come in parts", async () => {
   const port = await serve((_, response) => {
     response.socket?.write("HTTP/1.1 200 OK\r\ncontent-le");

@@ -3,7 +3,7 @@ import { readFeed } from "./feed.ts";
 import { Latencies } from "./latencies.ts";
 import { cpuSecondsOf } from "./process-cpu.ts";
 
-/** One load: so many connections in a closed loop over a feed, measured for a time after a warm-up. */
+/** One load: so many connections over a feed, in a closed loop unless told, measured for a time after a warm-up. */
 export interface Job {
   host: string;
   port: number;
@@ -16,6 +16,10 @@ export interface Job {
   durationMs: number;
   /** Processes whose CPU time is measured over the same window. */
   watch: number[];
+  /** Requests arrive at this rate, whatever has been answered; one that finds no free connection is turned away. */
+  arrivalsPerSecond?: number;
+  /** Latencies of answers with this status alone. */
+  latencyOfStatus?: number;
 }
 
 export interface Sample {
@@ -32,6 +36,9 @@ export interface Sample {
   sent: number;
   /** Requests whose connection went away before the answer. */
   cut: number;
+  /** Arrivals in the window, and those of them that found no free connection. 0 in a closed loop. */
+  arrived: number;
+  turnedAway: number;
   exhausted: boolean;
   /** CPU time of the generator itself over the window. */
   generatorCpuSeconds: number;
@@ -66,6 +73,12 @@ class Run {
   #cpuAtStart: number[] = [];
   #cpu: number[] = [];
   #timer: NodeJS.Timeout;
+  #arrivals: NodeJS.Timeout | undefined;
+  readonly #free: Connection[] = [];
+  #arrived = 0;
+  #turnedAway = 0;
+  /** Arrivals that a connection has been woken for. */
+  #due = 0;
 
   constructor(job: Job) {
     this.#job = job;
@@ -73,10 +86,15 @@ class Run {
     this.finished = this.#end.promise;
     for (let i = 0; i < job.connections; i += 1) this.#connections.push(new Connection(job.host, job.port, this));
     this.#timer = setTimeout(() => this.#startWindow(), job.warmUpMs);
+    if (job.arrivalsPerSecond !== undefined) this.#startArrivals(job.arrivalsPerSecond);
   }
 
-  next(): Buffer | undefined {
+  next(): Buffer | undefined | null {
     if (this.#stopped) return undefined;
+    if (this.#arrivals !== undefined) {
+      if (this.#due === 0) return null;
+      this.#due -= 1;
+    }
     if (this.#sent >= this.#feed.length && !this.#job.repeat) {
       this.#exhausted = true;
       this.#stop();
@@ -86,12 +104,17 @@ class Run {
     return this.#feed[this.#sent++ % this.#feed.length];
   }
 
+  free(connection: Connection): void {
+    this.#free.push(connection);
+  }
+
   answered(status: number, latencyMs: number): void {
     this.#inFlight -= 1;
     this.#all[status] = (this.#all[status] ?? 0) + 1;
     if (this.#measuring) {
       this.#window[status] = (this.#window[status] ?? 0) + 1;
-      this.#latencies.record(latencyMs);
+      const { latencyOfStatus = status } = this.#job;
+      if (status === latencyOfStatus) this.#latencies.record(latencyMs);
     }
     this.#finishIfDrained();
   }
@@ -108,6 +131,24 @@ class Run {
     this.#end.reject(error);
   }
 
+  #startArrivals(perSecond: number): void {
+    const startedAt = performance.now();
+    let made = 0;
+    this.#arrivals = setInterval(() => {
+      const wanted = Math.floor(((performance.now() - startedAt) / 1000) * perSecond);
+      for (; made < wanted && !this.#stopped; made += 1) this.#arrive();
+    }, 1);
+  }
+
+  #arrive(): void {
+    if (this.#measuring) this.#arrived += 1;
+    this.#due = 1;
+    let sent = false;
+    while (!sent && this.#free.length > 0) sent = this.#free.pop()?.wake() === true;
+    this.#due = 0;
+    if (!sent && this.#measuring) this.#turnedAway += 1;
+  }
+
   #startWindow(): void {
     this.#cpuAtStart = this.#readCpu();
     this.#startedAt = performance.now();
@@ -119,6 +160,7 @@ class Run {
     if (this.#stopped) return;
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#arrivals);
     if (this.#measuring) {
       this.#seconds = (performance.now() - this.#startedAt) / 1000;
       this.#cpu = this.#readCpu().map((it, i) => it - (this.#cpuAtStart[i] ?? 0));
@@ -137,6 +179,7 @@ class Run {
 
   #close(): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#arrivals);
     for (const it of this.#connections) it.close();
   }
 
@@ -158,6 +201,8 @@ class Run {
       allStatuses: toRecord(this.#all),
       sent: this.#sent,
       cut: this.#cut,
+      arrived: this.#arrived,
+      turnedAway: this.#turnedAway,
       exhausted: this.#exhausted,
       generatorCpuSeconds: this.#cpu[0] ?? 0,
       watchedCpuSeconds: this.#cpu.slice(1),

@@ -16,6 +16,7 @@ export { traceIdOf, traceparentFor } from "./http/trace-context.ts";
 export * from "./logger.ts";
 export * from "./metrics/create-metrics.ts";
 export type { RouteMeter } from "./metrics/request-histogram.ts";
+export { DetachedRefusal } from "./problems/detached-refusal.ts";
 export * from "./problems/problem.ts";
 export * from "./problems/refusal-reply.ts";
 export * from "./run-service.ts";

@@ -30,6 +30,8 @@ class Pair {
   readonly client: Socket;
   readonly server: Socket;
   readonly timers = new Set<NodeJS.Timeout>();
+  /** What is held back, oldest first. */
+  readonly waiting: (() => void)[] = [];
   readonly frames = new Frames();
 
   constructor(client: Socket, server: Socket) {
@@ -40,6 +42,7 @@ class Pair {
   end(): void {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
+    this.waiting.length = 0;
     reset(this.client);
     reset(this.server);
   }
@@ -137,15 +140,19 @@ export class FaultWire {
     from.on("close", () => this.#later(pair, () => this.#drop(pair)));
   }
 
-  /** Order is kept: timers of equal length fire in the order they were set. */
+  /**
+   * Order is kept, also where the delay shrinks and a later timer fires first: each timer lets the oldest go. When
+   * each let its own go, bytes overtook each other, Redis' replies went to other calls, and a claim got a 500.
+   */
   #later(pair: Pair, act: () => void): void {
     if (this.faults.delayMs === 0 && pair.timers.size === 0) {
       act();
       return;
     }
+    pair.waiting.push(act);
     const timer = setTimeout(() => {
       pair.timers.delete(timer);
-      act();
+      pair.waiting.shift()?.();
     }, this.faults.delayMs);
     pair.timers.add(timer);
   }

@@ -134,6 +134,20 @@ test("a delay holds bytes back and keeps their order", async () => {
   await client.exchange("again");
 });
 
+test("order is kept where a delay shrinks while bytes are held back", async () => {
+  const client = new Client();
+  await client.exchange("now");
+  client.text = "";
+  for (const [i, letter] of [..."abcdef"].entries()) {
+    proxy.delay(60 - i * 12);
+    await new Promise<void>((resolve) => client.socket.write(letter, () => resolve()));
+    // The proxy has read it when the event loop has gone round.
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await eventually(() => client.text.length === 6);
+  expect(client.text).toBe("ABCDEF");
+});
+
 test("a server that is away refuses, and open connections go on", async () => {
   const open = new Client();
   await open.exchange("hello");

@@ -6,6 +6,7 @@ import {
   requireSignature,
   type Service,
 } from "@coupon/service-kit";
+import { refuseWhenOverloaded } from "./overload/refuse-when-overloaded.ts";
 import type { Owner } from "./owner/owner.ts";
 import type { IssuingResources } from "./resources.ts";
 import { claimCouponRoute } from "./routes/claim-coupon/route.ts";
@@ -41,6 +42,7 @@ export function buildApp(resources: IssuingResources, options: AppOptions, roles
   app.register(
     async (signed) => {
       const v1 = signed as unknown as Service;
+      refuseWhenOverloaded(v1, resources.admission);
       requireSignature(v1, resources.verifier);
       getBatchRoute(v1, resources);
       if (roles.has("claims")) {

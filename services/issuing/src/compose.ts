@@ -25,6 +25,7 @@ import {
   createLogger,
   createMetrics,
   createSignatureVerifier,
+  type DetachedRefusal,
   drain,
   type Logger,
   listen,
@@ -41,6 +42,7 @@ import { createLedgerReads } from "./front/ledger-reads.ts";
 import { OrderTies } from "./front/order-ties.ts";
 import { Router } from "./front/router.ts";
 import { createIssuingMetrics } from "./metrics.ts";
+import { Admission } from "./overload/admission.ts";
 import { LeaseKeeper } from "./owner/leases.ts";
 import { Owner } from "./owner/owner.ts";
 import { lagLevels, RetentionGuard } from "./owner/retention-guard.ts";
@@ -90,6 +92,7 @@ export async function startIssuing(config: IssuingConfig): Promise<{ close(): Pr
       /** Hands partitions over first, while still serving as a front; then drains the doors. */
       async close() {
         doors.app.lifecycle.draining = true;
+        resources.admission.close();
         await leases.stop(config.REQUEST_DEADLINE_MS);
         await drain(doors.app);
         await owner.close();
@@ -162,6 +165,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   const log = createRetentionReads(basis.logConfig);
   closers.push(async () => log.close());
   const retention = createRetentionGuard(basis, parts, log, closers);
+  const admission = createAdmission(config);
   const owner: Owner = new Owner({
     ...parts,
     ...times,
@@ -183,6 +187,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
         stops_all: retention.count(lagLevels.stopsAll),
       }),
       ledgerUnknownSeconds: () => retention.unknownSeconds(),
+      admission: () => admission,
     }),
     belongsTo: (couponId, userId) => codec.verify(couponId, userId) !== null,
     holdsLease: (partition) => leases.holds(partition),
@@ -227,6 +232,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
   });
   closers.push(() => orders.close());
   const resources: IssuingResources = {
+    admission,
     batches,
     callers,
     codec,
@@ -238,6 +244,27 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };
   return { owner, leases, resources };
+}
+
+/** Refusals held are bounded by connections first; this is for a flood of those. */
+const REFUSALS_HELD_MAX = 20_000;
+const REFUSAL_BURST = 64;
+
+function createAdmission(config: IssuingConfig): Admission<DetachedRefusal> {
+  const admission = new Admission<DetachedRefusal>({
+    initial: config.OVERLOAD_LIMIT_INITIAL,
+    min: Math.min(config.OVERLOAD_LIMIT_MIN, config.OVERLOAD_LIMIT_INITIAL),
+    max: Math.max(config.OVERLOAD_LIMIT_MAX, config.OVERLOAD_LIMIT_INITIAL),
+    tolerance: config.OVERLOAD_TOLERANCE,
+    latencyMsMin: config.OVERLOAD_LATENCY_MS_MIN,
+    refusalsPerServed: config.OVERLOAD_REFUSALS_PER_SERVED,
+    refusalBurst: REFUSAL_BURST,
+    refusalHoldMsMax: config.OVERLOAD_HOLD_MS_MAX,
+    refusalsHeldMax: REFUSALS_HELD_MAX,
+    answer: (refusal) => refusal.send(),
+  });
+  admission.start();
+  return admission;
 }
 
 function createRetentionGuard(

@@ -35,6 +35,18 @@ const schema = Type.Object({
   RETENTION_SHARE_MAX: Type.Number({ default: 0.5, minimum: 0.01, maximum: 0.95 }),
   RETENTION_CHECK_MS: Type.Integer({ default: 5_000, minimum: 50, maximum: 60_000 }),
   PENDING_MAX: Type.Integer({ default: 50_000, minimum: 1, maximum: 1_000_000 }),
+  /** Requests under way at once: where the adaptive limit begins, and between what it moves. */
+  OVERLOAD_LIMIT_INITIAL: Type.Integer({ default: 768, minimum: 1, maximum: 100_000 }),
+  OVERLOAD_LIMIT_MIN: Type.Integer({ default: 64, minimum: 1, maximum: 100_000 }),
+  OVERLOAD_LIMIT_MAX: Type.Integer({ default: 4_096, minimum: 1, maximum: 100_000 }),
+  /** How many times its usual value the latency of claims may be before the limit shrinks. */
+  OVERLOAD_TOLERANCE: Type.Number({ default: 1.5, minimum: 1, maximum: 100 }),
+  /** A latency of claims below this is never taken for overload. */
+  OVERLOAD_LATENCY_MS_MIN: Type.Number({ default: 25, minimum: 0, maximum: 10_000 }),
+  /** Refusals answered for each request served; what is beyond waits for its answer. */
+  OVERLOAD_REFUSALS_PER_SERVED: Type.Number({ default: 0.1, minimum: 0, maximum: 1_000 }),
+  /** How long a refusal's answer is held back at most; 0 never holds one. */
+  OVERLOAD_HOLD_MS_MAX: Type.Integer({ default: 1_000, minimum: 0, maximum: 30_000 }),
   LOG_LEVEL: Type.String({ default: "warn" }),
 });
 

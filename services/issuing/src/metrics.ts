@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Admission } from "./overload/admission.ts";
 import type { OperationName } from "./owner/operation.ts";
 
 export interface IssuingMetrics {
@@ -18,6 +19,7 @@ export function createIssuingMetrics(
     /** Partitions by how near the ledger's lag has come to the log's retention. */
     retention(): Record<"near" | "stops_new" | "stops_all", number>;
     ledgerUnknownSeconds(): number;
+    admission(): Pick<Admission<never>, "limit" | "inFlight" | "held" | "refused">;
   },
 ): IssuingMetrics {
   const registers = [registry];
@@ -89,6 +91,7 @@ export function createIssuingMetrics(
       this.set(read.ledgerUnknownSeconds());
     },
   });
+  addAdmissionMetrics(registers, read.admission);
   return {
     batch: (name, size) => batchSize.observe({ operation: name }, size),
     sent(entries, seconds) {
@@ -99,4 +102,44 @@ export function createIssuingMetrics(
     opened: (seconds) => openSeconds.observe(seconds),
     rebuilt: (seconds) => rebuildSeconds.observe(seconds),
   };
+}
+
+function addAdmissionMetrics(
+  registers: Registry[],
+  admission: () => Pick<Admission<never>, "limit" | "inFlight" | "held" | "refused">,
+): void {
+  new Gauge({
+    name: "issuing_admission_limit",
+    help: "Requests that may be under way at once, as the adaptive limit stands",
+    registers,
+    collect() {
+      this.set(admission().limit);
+    },
+  });
+  new Gauge({
+    name: "issuing_admission_in_flight",
+    help: "Requests under way",
+    registers,
+    collect() {
+      this.set(admission().inFlight);
+    },
+  });
+  new Gauge({
+    name: "issuing_admission_refusals_held",
+    help: "Refusals whose answer is held back, and their connections with it",
+    registers,
+    collect() {
+      this.set(admission().held);
+    },
+  });
+  new Counter({
+    name: "issuing_admission_refused_total",
+    help: "Requests refused as overloaded before their signature was looked at, by class",
+    labelNames: ["class"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [name, count] of Object.entries(admission().refused)) this.inc({ class: name }, count);
+    },
+  });
 }

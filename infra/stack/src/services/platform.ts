@@ -90,6 +90,12 @@ export function platformSteps(context: PlatformContext): StepSpec[] {
   ];
 }
 
+/**
+ * Each collection copies what is under way and what refusals are held. As it is by default, a process under overload spent a
+ * fifth of its time there; with 64 it collects half as often.
+ */
+const youngGeneration = "--max-semi-space-size=64";
+
 /** The services of the platform, in the order they depend on each other. */
 export function platformServices(context: PlatformContext): ServiceSpec[] {
   const ledger = address(context, PORT_OFFSETS.ledger);
@@ -108,7 +114,12 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
   const issuing = Array.from({ length: context.issuingProcesses }, (_, index) => {
     const internal = address(context, PORT_OFFSETS.issuingInternal + index);
     const name = `issuing-${index + 1}`;
-    const env = { INTERNAL_PORT: String(internal.port), LEDGER_URL: ledger.url, REUSE_PORT: "true" };
+    const env = {
+      INTERNAL_PORT: String(internal.port),
+      LEDGER_URL: ledger.url,
+      REUSE_PORT: "true",
+      NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} ${youngGeneration}`.trim(),
+    };
     return {
       ...spec("issuing", address(context, PORT_OFFSETS.issuing), env),
       name,

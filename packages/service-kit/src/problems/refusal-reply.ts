@@ -2,7 +2,7 @@ import type { Refusal } from "@coupon/domain";
 import type { FastifyReply } from "fastify";
 import { problemText, retryAfterOf, statusOf } from "./problem.ts";
 
-const mediaType = "application/problem+json; charset=utf-8";
+export const problemMediaType = "application/problem+json; charset=utf-8";
 
 /**
  * Answers a refusal as `application/problem+json`, with `Retry-After` where waiting helps. Members of
@@ -16,5 +16,5 @@ export function refusalReply(reply: FastifyReply, refusal: Refusal, extra?: Reco
     const members = JSON.stringify(extra);
     if (members !== "{}") text = `${text.slice(0, -1)},${members.slice(1)}`;
   }
-  return reply.code(statusOf(refusal)).type(mediaType).send(text);
+  return reply.code(statusOf(refusal)).type(problemMediaType).send(text);
 }

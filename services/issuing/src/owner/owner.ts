@@ -20,6 +20,8 @@ import { Sender } from "./sender.ts";
 import { Shard } from "./shard.ts";
 import { StockTransfers } from "./stock-transfers.ts";
 
+/** Share of what may be pending at which an operation is refused, so that claims, also forwarded ones, leave room. */
+const pendingShare: Partial<Record<Operation["op"], number>> = { claim: 0.9, lock: 0.95 };
 const SWEEP_MS = 50;
 const REOPEN_DELAY_MS_MIN = 50;
 const REOPEN_DELAY_MS_MAX = 2_000;
@@ -82,7 +84,7 @@ export class Owner implements OwnerContext {
   /** As `submit`, answering by a callback: promises for each of a request's grants were half of its garbage. */
   ask(operation: Operation, withinMs: number, settle: (answer: Answer) => void): void {
     const partition = this.#partitions.get(partitionOf(operation.batch, operation.shard, this.resources.partitions));
-    const refusal = this.#refusal(partition);
+    const refusal = this.#refusal(partition, operation);
     const shard = partition === undefined || refusal !== null ? undefined : this.#shardFor(partition, operation);
     if (partition === undefined || shard === undefined) {
       settle(refusal ?? { kind: "recovering" });
@@ -93,11 +95,12 @@ export class Owner implements OwnerContext {
     } else this.#enqueue(partition, shard, operation, withinMs, settle);
   }
 
-  #refusal(partition: Partition | undefined): NoOutcome | null {
+  #refusal(partition: Partition | undefined, { op }: Operation): NoOutcome | null {
     if (partition === undefined || partition.phase === "draining" || partition.phase === "closed") {
       return { kind: "not_owner" };
     }
-    return this.#pending.count >= this.resources.pendingMax ? { kind: "overloaded" } : null;
+    const bound = this.resources.pendingMax * (pendingShare[op] ?? 1);
+    return this.#pending.count >= bound ? { kind: "overloaded" } : null;
   }
 
   #enqueue(

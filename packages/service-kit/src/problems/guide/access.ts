@@ -89,7 +89,7 @@ export const accessGuide = {
   },
   overloaded: {
     meaning: "There is more work than room; this request was turned away before it did anything.",
-    when: "A bounded queue is full. Reads and claims go first, redemptions, releases and reversals last.",
+    when: "As many requests are under way as are served in time, or a bounded queue is full. Reads, grants and claims go first, redemptions, releases and reversals last.",
     caller: "Repeat after Retry-After, with growing, jittered pauses.",
     sre: "Compare the rate with the filings; add issuing processes; look for an owner that is slow to send.",
   },
