@@ -12,10 +12,12 @@ import { readConfiguration } from "./configuration.ts";
 import { type BenchContext, connections, durationMs, warmUpMs } from "./context.ts";
 import { measureGrants } from "./grants.ts";
 import { httpMeasureIds, measureHttp } from "./http-rounds.ts";
+import { measureIsolation } from "./isolation.ts";
 import { measureLedger } from "./ledger-rate.ts";
 import type { Measure, MeasureId } from "./measures.ts";
 import { measureOverload } from "./overload.ts";
 import { measureProofCost } from "./proof-cost.ts";
+import { measureRebuild, rebuildCoupons } from "./rebuild.ts";
 import { type Configuration, printReport, toJson } from "./report.ts";
 import { measureTakeOver } from "./take-over.ts";
 
@@ -53,7 +55,8 @@ async function measureAll(
   const keep = (measure: Measure) => measured.set(measure.id, measure);
   let configuration: Configuration | undefined;
   const configure = async (context: BenchContext) => {
-    const settings = { connections, warmUpMs, durationMs, rounds };
+    const wiped = ids.includes("rebuild") ? { rebuildCoupons: rebuildCoupons() } : {};
+    const settings = { connections, warmUpMs, durationMs, rounds, ...wiped };
     configuration ??= await readConfiguration(context.local, settings);
   };
   if (ids.some((id) => id !== "take_over")) {
@@ -83,6 +86,8 @@ async function measureOnOne(
   if (ids.includes("overload")) keep(await measureOverload(context));
   if (ids.includes("ledger")) keep(await measureLedger(context));
   if (ids.includes("proof_cost")) keep(await measureProofCost(context));
+  if (ids.includes("isolation")) keep(await measureIsolation(context));
+  if (ids.includes("rebuild")) keep(await measureRebuild(context));
   if (ids.includes("audit")) keep(await measureAudit(context));
   if (ids.includes("catch_up")) keep(await measureCatchUp(context));
   if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));

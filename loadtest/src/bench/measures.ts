@@ -79,6 +79,22 @@ export const measureRules = [
     better: "more",
   },
   {
+    id: "rebuild",
+    title: "rebuild of wiped shards ÷ a bare pipelined load of the same keys",
+    unit: "ratio",
+    floor: 0.5,
+    aim: 0.9,
+    better: "more",
+  },
+  {
+    id: "isolation",
+    title: "other shards' claims while one recovers ÷ before",
+    unit: "ratio",
+    floor: 0.8,
+    aim: 0.95,
+    better: "more",
+  },
+  {
     id: "overload",
     title: "goodput at 5 times the peak's arrivals ÷ at the peak",
     unit: "ratio",

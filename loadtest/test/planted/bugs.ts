@@ -60,7 +60,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     id: "answer-replay-early",
     what: "a repeat is answered although the entry of the first is not durable yet",
-    file: `${owner}/owner.ts`,
+    file: `${owner}/micro-batches.ts`,
     find: "turn.shard.answerWhenDurable(result.number, answered",
     replace:
       "turn.shard.answerWhenDurable((result as { entry?: unknown }).entry === null ? 0 : result.number, answered",
@@ -101,9 +101,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     id: "load-forgets-users",
     what: "a shard rebuilt from PostgreSQL has no users' slots",
-    file: `${lua}/load-chunk.lua`,
-    find: "redis.call('HSET', bucket, field, (redis.call('HGET', bucket, field) or '') .. packSerial(serial) .. key)",
-    replace: "local _ = key",
+    file: `${lua}/load-slots.lua`,
+    find: "call('HSET', bucket, unpack(slots))",
+    replace: "local _ = bucket",
     in: "issuing",
     phases: ["calm", "wipe"],
     found: ["oversell", "one_outcome"],
@@ -111,9 +111,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     id: "load-forgets-states",
     what: "a shard rebuilt from PostgreSQL has every coupon effective",
-    file: `${lua}/load-chunk.lua`,
-    find: "if bits ~= 0 then",
-    replace: "if bits > 3 then",
+    file: `${lua}/load-marks.lua`,
+    find: "redis.call('SET', KEYS[i], ARGV[i + 1])",
+    replace: "local _ = i",
     in: "issuing",
     phases: ["calm", "wipe"],
     found: ["redeemed_twice", "one_outcome"],

@@ -1,4 +1,4 @@
-import type { ImageCoupon } from "@coupon/domain";
+import { type ImageCoupons, touchedBits } from "@coupon/domain";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   couponStates,
@@ -99,8 +99,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function collect(chunks: AsyncIterable<ImageCoupon[]>): Promise<ImageCoupon[][]> {
-  const collected: ImageCoupon[][] = [];
+async function collect(chunks: AsyncIterable<ImageCoupons>): Promise<ImageCoupons[]> {
+  const collected: ImageCoupons[] = [];
   for await (const chunk of chunks) collected.push(chunk);
   return collected;
 }
@@ -125,24 +125,33 @@ describe("openShardSnapshot", () => {
   it("streams every coupon in order, in bounded chunks, with what it is marked by", async () => {
     await using snapshot = await openShardSnapshot(pool, { ...key, chunkSize: 4 });
     const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
-    expect(chunks.map((chunk) => chunk.length)).toEqual([4, 2]);
-    const coupons = chunks.flat();
-    expect(coupons.map((each) => each.serial)).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(coupons.map((each) => each.touched)).toEqual([
-      "no",
-      "on_record",
-      "redeemed",
-      "on_record",
-      "deactivated",
-      "no",
+    expect(chunks.map(({ first, userIds }) => [first, userIds.length])).toEqual([
+      [0, 4],
+      [4, 2],
     ]);
-    expect(coupons[0]).toEqual({
-      serial: 0,
-      userId: "user-0",
-      keyHash: "0000000000000000",
-      issuedAtSeconds: (at - 5_000 - dayMs) / 1_000,
-      touched: "no",
-    });
+    const { no, on_record, redeemed, deactivated } = touchedBits;
+    expect([...(chunks[0]?.touched ?? [])]).toEqual([no, on_record, redeemed, on_record]);
+    expect([...(chunks[1]?.touched ?? [])].slice(0, 2)).toEqual([deactivated, no]);
+    expect(chunks.flatMap(({ userIds }) => userIds)).toEqual([0, 1, 2, 3, 4, 5].map((it) => `user-${it}`));
+    expect(Buffer.from(chunks[0]?.keyHashes ?? []).toString("hex")).toBe(
+      "0000000000000000000000000000000100000000000000020000000000000003",
+    );
+    expect(chunks[0]?.issuedAtSeconds).toEqual([-dayMs, -1, 0, 1].map((it) => Math.floor((at - 5_000 + it) / 1_000)));
+  });
+
+  it("refuses to skip a coupon that is missing", async () => {
+    const connection = await pool.connect();
+    try {
+      await connection.query("DELETE FROM ledger.coupon WHERE batch = 7 AND shard = 0 AND serial = 2");
+      await using snapshot = await openShardSnapshot(pool, { ...key });
+      await expect(collect(snapshot?.coupons() ?? (async function* () {})())).rejects.toThrow("coupon 3 comes where 2");
+    } finally {
+      await connection.query(
+        `INSERT INTO ledger.coupon SELECT 2, issued_at_ms, batch, 2, shard, ${couponStates.redeemed}, via, 'user-2', caller_id
+         FROM ledger.coupon WHERE batch = 7 AND shard = 0 AND serial = 3`,
+      );
+      connection.release();
+    }
   });
 
   it("stays at one entry while the ledger writes on", async () => {

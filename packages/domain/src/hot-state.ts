@@ -50,12 +50,17 @@ export interface ShardImage {
   credits: { source: number; transfer: number }[];
 }
 
-export interface ImageCoupon {
-  serial: number;
-  userId: string;
-  /** 16 hex digits. */
-  keyHash: string;
-  issuedAtSeconds: number;
-  /** "no" while the coupon is effective with nothing on record. */
-  touched: "no" | "on_record" | "redeemed" | "deactivated";
+/** What two bits say of a coupon: nothing on record, something on record, redeemed, deactivated. */
+export const touchedBits = { no: 0, on_record: 1, redeemed: 2, deactivated: 3 } as const;
+
+/** Coupons with consecutive serials, column by column: a rebuild handles millions, and an object each would cost more. */
+export interface ImageCoupons {
+  /** Serial of the first. */
+  first: number;
+  userIds: string[];
+  /** 8 bytes a coupon. */
+  keyHashes: Uint8Array;
+  issuedAtSeconds: number[];
+  /** One of {@link touchedBits} a coupon. */
+  touched: Uint8Array;
 }

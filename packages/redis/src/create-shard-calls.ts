@@ -18,7 +18,7 @@ import type {
   CouponRecord,
   DayStarts,
   Expectation,
-  ImageCoupon,
+  ImageCoupons,
   OpenFrom,
   ShardAddress,
   ShardCalls,
@@ -229,9 +229,16 @@ class RedisShardCalls implements ShardCalls {
     await dropShard({ redis: this.#redis, keys: this.#keys, hashKey: this.#hashKey }, at);
   }
 
-  async load(at: ShardAddress, image: ShardImage, coupons: AsyncIterable<ImageCoupon[]>, epoch: number): Promise<void> {
+  async load(
+    at: ShardAddress,
+    image: ShardImage,
+    coupons: AsyncIterable<ImageCoupons>,
+    epoch: number,
+    pace?: () => Promise<void>,
+  ): Promise<void> {
     this.#buckets.delete(nameOf(at));
-    await loadShard({ redis: this.#redis, keys: this.#keys, hashKey: this.#hashKey }, at, image, coupons, epoch);
+    const resources = { redis: this.#redis, keys: this.#keys, hashKey: this.#hashKey };
+    await loadShard(resources, at, image, coupons, epoch, pace === undefined ? {} : { pace });
   }
 
   /** 1 where the shard has no rules yet: whatever it is, nothing is issued. */

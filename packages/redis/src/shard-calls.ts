@@ -1,6 +1,6 @@
-import type { Correction, CouponRecord, Discount, ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
+import type { Correction, CouponRecord, Discount, ImageCoupons, ShardImage, ShardRules } from "@coupon/domain";
 
-export type { CouponRecord, ImageCoupon, RedemptionRecord, ReversalRecord, ShardImage } from "@coupon/domain";
+export type { CouponRecord, ImageCoupons, RedemptionRecord, ReversalRecord, ShardImage } from "@coupon/domain";
 
 /**
  * The calls that an owner makes on a shard's hot state. Each applies a whole micro-batch in one script
@@ -244,8 +244,15 @@ export interface ShardCalls {
   /** Removes every key of the shard. A shard that is half removed or half loaded is no shard to any other call. */
   drop(at: ShardAddress): Promise<void>;
   /**
-   * Drops the shard and builds it anew from PostgreSQL, chunk by chunk; the header comes last and makes it valid.
-   * Coupons come in ascending order of their serials, all of them, at most 1,000 in a chunk.
+   * Drops the shard and builds it anew from PostgreSQL, piece by piece; the header comes last and makes it valid.
+   * Coupons come in ascending order of their serials, all of them. `pace` is waited for between pieces of a few
+   * milliseconds; by default they only yield the event loop.
    */
-  load(at: ShardAddress, image: ShardImage, coupons: AsyncIterable<ImageCoupon[]>, epoch: number): Promise<void>;
+  load(
+    at: ShardAddress,
+    image: ShardImage,
+    coupons: AsyncIterable<ImageCoupons>,
+    epoch: number,
+    pace?: () => Promise<void>,
+  ): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { startRedis, uniqueName } from "@coupon/testkit";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectRedis, createLeases, createOrderGuard, createShardReads, type RedisConnection } from "../src/index.ts";
+import { toChunk } from "./support/image.ts";
 import { claimOf, hashKey, lockOf, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
 /** Commands of scripts that take no key. */
@@ -117,10 +118,10 @@ async function everything(): Promise<void> {
   };
   const coupon = { userId: "ann", keyHash: "00000000000000aa", issuedAtSeconds: 1 };
   const coupons = async function* () {
-    yield [
-      { ...coupon, serial: 0, touched: "no" as const },
-      { ...coupon, serial: 1, touched: "redeemed" as const },
-    ];
+    yield toChunk([
+      { ...coupon, serial: 0, touched: "no" },
+      { ...coupon, serial: 1, touched: "redeemed" },
+    ]);
   };
   await other.calls.load(other.at, image, coupons(), 1);
   const leases = createLeases({ redis, prefix: uniqueName("t") });

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ImageCoupon, RedisConnection, ShardImage } from "../src/index.ts";
+import type { ImageCoupons, RedisConnection, ShardImage } from "../src/index.ts";
+import { createKeys } from "../src/keys.ts";
+import { loadShard } from "../src/load.ts";
 import { loadScript, runScript } from "../src/testing.ts";
 import { dump } from "./support/dump.ts";
-import { claimOf, connect, DAY_MS, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
+import { type ImageCoupon, toChunk } from "./support/image.ts";
+import { claimOf, connect, DAY_MS, hashKey, orderOf, rulesOf, ShardUnderTest } from "./support/shard.ts";
 
 let redis: RedisConnection;
 beforeAll(async () => {
@@ -23,8 +26,8 @@ async function redoAll(from: ShardUnderTest, to: ShardUnderTest): Promise<boolea
   return done;
 }
 
-async function* inChunks(coupons: ImageCoupon[], size: number): AsyncGenerator<ImageCoupon[]> {
-  for (let from = 0; from < coupons.length; from += size) yield coupons.slice(from, from + size);
+async function* inChunks(coupons: ImageCoupon[], size: number): AsyncGenerator<ImageCoupons> {
+  for (let from = 0; from < coupons.length; from += size) yield toChunk(coupons.slice(from, from + size));
 }
 
 /** A shard with some of everything. */
@@ -276,6 +279,29 @@ describe("drop and load", () => {
     expect(await redis.keys(`${shard.prefix}{*`)).toEqual([]);
   });
 
+  test("a load in many runs gives the same as one in a single run, users with several coupons included", async () => {
+    const coupons = Array.from(
+      { length: 3_000 },
+      (_, serial): ImageCoupon => ({
+        serial,
+        userId: `u${(serial * 7_919) % 2_100}`,
+        keyHash: serial.toString(16).padStart(16, "0"),
+        issuedAtSeconds: 1_000 + (serial >> 6),
+        touched: serial % 500 === 77 ? "deactivated" : "no",
+      }),
+    );
+    const rules = rulesOf({ allotment: 3_000, buckets: 5 });
+    const [one, many] = [new ShardUnderTest(redis), new ShardUnderTest(redis)];
+    const whole = { ...image(one).image, nextSerial: 3_000, rules };
+    await one.calls.load(one.at, whole, inChunks(coupons, 3_000), 1);
+    const resources = { redis, keys: createKeys(many.prefix), hashKey };
+    await loadShard(resources, many.at, whole, inChunks(coupons, 700), 1, { runCoupons: 256 });
+    const loaded = await dump(redis, one.prefix);
+    expect(await dump(redis, many.prefix)).toEqual(loaded);
+    const users = await Promise.all([0, 1, 2, 3, 4].map((bucket) => redis.hlen(`${one.prefix}{7.3}:u${bucket}`)));
+    expect(users.reduce((sum, count) => sum + count, 0)).toBe(2_100);
+  });
+
   test("a drop leaves no key, and a second one finds nothing", async () => {
     const shard = await busy();
     await shard.calls.drop(shard.at);
@@ -288,7 +314,7 @@ describe("drop and load", () => {
     const shard = await busy();
     const { image: whole, coupons } = image(shard);
     const breaking = async function* () {
-      yield coupons.slice(0, 3);
+      yield toChunk(coupons.slice(0, 3));
       throw new Error("the ledger is gone");
     };
     await expect(shard.calls.load(shard.at, whole, breaking(), 2)).rejects.toThrow("the ledger is gone");
@@ -310,9 +336,9 @@ describe("drop and load", () => {
     const { image: whole, coupons } = image(shard);
     const rival = new ShardUnderTest(redis, shard.prefix);
     const overtaken = async function* () {
-      yield coupons.slice(0, 3);
+      yield toChunk(coupons.slice(0, 3));
       await rival.calls.load(rival.at, whole, inChunks(coupons, 6), 9);
-      yield coupons.slice(3);
+      yield toChunk(coupons.slice(3));
     };
     await expect(shard.calls.load(shard.at, whole, overtaken(), 2)).rejects.toThrow("by somebody else");
     expect(await shard.calls.readHeaders([shard.at])).toMatchObject([{ epoch: 9, nextSerial: 6 }]);
@@ -328,21 +354,28 @@ describe("drop and load", () => {
         keys.map((key) => stem + key),
         args,
       );
-    const slot = Buffer.alloc(19, "0");
-    const chunk = (token: string) => run("load-chunk", ["h", "t", "s0", "u0"], token, 0, 1, 0, slot);
+    const slot = Buffer.alloc(2 + 17, "0");
+    slot.set([1, 0]);
+    const slots = (token: string, step = 0) => run("load-slots", ["h", "u0"], token, step, 11, slot);
+    const marks = (token: string, step = 1) => run("load-marks", ["h", "t", "s0"], token, step, "12345678", "0");
     const begin = async (token: string) => {
       await run("load-begin", ["h"], token);
       expect(await run("load-image", ["h"], token, 1, "1 issuing 0 0 9 9 - 1 - 1")).toBe(1);
     };
     await begin("late");
     await begin("rival");
-    expect(await chunk("late")).toBe(0);
+    expect(await slots("late")).toBe(0);
     expect(await run("load-image", ["h"], "late", 1, "")).toBe(0);
-    expect(await run("load-finish", ["h"], "late", "e", 1)).toBe(0);
-    expect(await chunk("rival")).toBe(1);
-    expect(await chunk("rival")).toBe(0);
-    expect(await run("load-finish", ["h"], "late", "e", 1)).toBe(0);
+    expect(await run("load-finish", ["h"], "late", 0, "e", 1)).toBe(0);
+    expect(await marks("rival")).toBe(0);
+    expect(await slots("rival")).toBe(1);
+    expect(await slots("rival")).toBe(0);
+    expect(await run("load-finish", ["h"], "rival", 2, "e", 1)).toBe(0);
+    expect(await marks("rival")).toBe(1);
+    expect(await marks("rival")).toBe(0);
+    expect(await run("load-finish", ["h"], "late", 2, "e", 1)).toBe(0);
     expect(await run("load-erase", ["h", "u0"], "late")).toBe(0);
+    expect(await redis.get(`${stem}t`)).toBe("12345678");
     expect(await redis.hlen(`${stem}u0`)).toBe(1);
     expect((await redis.hvals(`${stem}u0`))[0]).toHaveLength(11);
   });
@@ -350,8 +383,8 @@ describe("drop and load", () => {
   test("coupons out of order are refused", async () => {
     const shard = await busy();
     const { image: whole, coupons } = image(shard);
-    const wrong = [coupons[1], coupons[0]] as ImageCoupon[];
-    await expect(shard.calls.load(shard.at, whole, inChunks(wrong, 2), 2)).rejects.toThrow();
+    const wrong = [...coupons.slice(3), ...coupons.slice(0, 3)];
+    await expect(shard.calls.load(shard.at, whole, inChunks(wrong, 3), 2)).rejects.toThrow("out of order");
     expect(await shard.calls.readHeaders([shard.at])).toEqual([null]);
   });
 });

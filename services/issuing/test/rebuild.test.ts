@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { partitionOf } from "@coupon/domain";
 import { connectRedis, createShardCalls, type RedisConnection, type ShardCalls } from "@coupon/redis";
 import { eventually, freePorts } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { World } from "./support/world.ts";
+import { openPartition } from "../src/owner/open.ts";
+import { connectOwnerParts } from "./support/owner-parts.ts";
+import { PARTITIONS, World } from "./support/world.ts";
 
 /** Together with a real ledger: what Redis loses is built anew from the log and PostgreSQL. */
 const world = new World();
@@ -127,5 +130,36 @@ describe("a shard that Redis lost", () => {
     );
     expect(reversed.status).toBe(201);
     expect(reversed.body).toMatchObject({ discountReversed: 1_000, remaining: 0 });
+  });
+});
+
+describe("the tail that an opening reads", () => {
+  test("is what the ledger has not applied, however long the log is", async () => {
+    const { batchId: fresh, batchNumber: number } = await world.publishBatch({ stock: { total: 1_000, perUser: 1 } });
+    await eventually(async () => (await caller.claim(fresh, "user-0", "key")).status < 300);
+    const entries = 200;
+    let last = "";
+    // One after the other, so that each is an entry of its own.
+    for (let i = 1; i <= entries; i += 1) {
+      last = (await caller.claim(fresh, `user-${i}`, "key")).headers.get("log-position") ?? "";
+    }
+    const applied = await caller.call("GET", `/v1/users/user-${entries}/coupons`, undefined, {
+      headers: { "read-after": last },
+    });
+    expect(applied.status).toBe(200);
+    const parts = await connectOwnerParts(world);
+    let read = 0;
+    const readRange: typeof parts.reader.readRange = async function* (...asked) {
+      for await (const messages of parts.reader.readRange(...asked)) {
+        read += messages.length;
+        yield messages;
+      }
+    };
+    const partition = partitionOf(number, 0, PARTITIONS);
+    const opened = await openPartition({ ...parts, reader: { readRange } }, partition, [{ batch: number, shard: 0 }]);
+    await parts.close();
+    expect(opened.epoch).toBeGreaterThan(entries);
+    expect(opened.shards.find(({ address }) => address.batch === number)).toMatchObject({ rebuild: false });
+    expect(read).toBeLessThan(10);
   });
 });

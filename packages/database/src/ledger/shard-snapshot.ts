@@ -1,24 +1,24 @@
-import type { ImageCoupon, ShardImage, ShardRules } from "@coupon/domain";
+import type { ImageCoupons, ShardImage, ShardRules } from "@coupon/domain";
 import type { Connection, Pool } from "../pool.ts";
 import { begin, rollback } from "../transaction.ts";
-import { couponStates, type StoredState } from "./rows.ts";
+import { readImageCoupons } from "./image-coupons.ts";
 
 /** A shard as of one moment. Holds a connection until it is closed, so close it. */
 export interface ShardSnapshot extends AsyncDisposable {
   image: ShardImage;
   /** Every coupon of the image by ascending serial, in chunks; can be read once, before `close`. */
-  coupons(): AsyncIterable<ImageCoupon[]>;
+  coupons(): AsyncIterable<ImageCoupons>;
   close(): Promise<void>;
 }
 
 export interface ShardSnapshotOptions {
   batch: number;
   shard: number;
-  /** Coupons in a chunk at most; 1,000 by default. */
+  /** Coupons in a chunk at most; 2,048 by default. */
   chunkSize?: number;
 }
 
-const CHUNK_DEFAULT = 1_000;
+const CHUNK_DEFAULT = 2_048;
 
 interface ShardRow {
   number: number;
@@ -47,7 +47,9 @@ export async function openShardSnapshot(pool: Pool, options: ShardSnapshotOption
   try {
     const image = await readImage(connection, options);
     if (image !== null) {
-      return { image, coupons: () => readChunks(connection, options), close, [Symbol.asyncDispose]: close };
+      const { chunkSize = CHUNK_DEFAULT } = options;
+      const coupons = () => readImageCoupons(connection, options, image.nextSerial, chunkSize);
+      return { image, coupons, close, [Symbol.asyncDispose]: close };
     }
   } catch (error) {
     await close();
@@ -85,48 +87,3 @@ async function readImage(connection: Connection, options: ShardSnapshotOptions):
     credits: of("credit").map((each) => ({ source: each.peer, transfer: each.transfer })),
   };
 }
-
-interface CouponRow {
-  serial: number;
-  user_id: string;
-  key_hash: string;
-  issued_at_seconds: number;
-  state: StoredState;
-}
-
-async function* readChunks(connection: Connection, options: ShardSnapshotOptions): AsyncGenerator<ImageCoupon[]> {
-  const limit = options.chunkSize ?? CHUNK_DEFAULT;
-  let after = Number.MIN_SAFE_INTEGER;
-  for (;;) {
-    const { rows } = await connection.query<CouponRow>({
-      name: "ledger-image-coupons",
-      text: `SELECT serial, user_id, lpad(to_hex(key_hash), 16, '0') AS key_hash,
-          issued_at_ms / 1000 AS issued_at_seconds, state
-        FROM ledger.coupon WHERE batch = $1 AND shard = $2 AND serial > $3::bigint ORDER BY serial LIMIT $4`,
-      values: [options.batch, options.shard, after, limit],
-    });
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    yield rows.map(toImageCoupon);
-    if (rows.length < limit) return;
-    after = last.serial;
-  }
-}
-
-function toImageCoupon(row: CouponRow): ImageCoupon {
-  return {
-    serial: row.serial,
-    userId: row.user_id,
-    keyHash: row.key_hash,
-    issuedAtSeconds: row.issued_at_seconds,
-    touched: touchedBy[row.state],
-  };
-}
-
-const touchedBy = {
-  [couponStates.untouched]: "no",
-  [couponStates.effective]: "on_record",
-  [couponStates.locked]: "on_record",
-  [couponStates.redeemed]: "redeemed",
-  [couponStates.deactivated]: "deactivated",
-} as const satisfies Record<StoredState, ImageCoupon["touched"]>;

@@ -6,5 +6,5 @@
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], 's', ARGV[2], 'r', ARGV[3], 'p', 0, 'q', -1, 'c', 0)
+redis.call('HSET', KEYS[1], 's', ARGV[2], 'r', ARGV[3], 'p', 0)
 return 1

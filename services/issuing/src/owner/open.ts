@@ -18,7 +18,7 @@ import type { LogBase, RecoveryReads } from "../stores/recovery-reads.ts";
 export interface OpenResources {
   /** Its calls take turns with the process's sends: one produce is in flight at a time. */
   appender: Pick<EntryAppender, "append" | "appendMarker">;
-  reader: LogReader;
+  reader: Pick<LogReader, "readRange">;
   calls: ShardCalls;
   recovery: RecoveryReads;
   processId: string;
@@ -82,7 +82,7 @@ export async function openPartition(
 }
 
 async function countUpTo(
-  reader: LogReader,
+  reader: OpenResources["reader"],
   partition: number,
   base: LogBase,
   epoch: number,

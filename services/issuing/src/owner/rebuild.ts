@@ -1,5 +1,6 @@
 import type { OwnerResources } from "./owner-context.ts";
 import type { Partition } from "./partition.ts";
+import type { RebuildPace } from "./rebuild-pace.ts";
 import type { Shard } from "./shard.ts";
 
 const SNAPSHOT_WAIT_MS = 2_000;
@@ -13,6 +14,7 @@ const RETRY_DELAY_MS = 200;
  */
 export async function rebuildShard(
   { calls, recovery, logger, metrics }: OwnerResources,
+  pace: RebuildPace,
   partition: Partition,
   shard: Shard,
   stillMine: () => boolean,
@@ -20,27 +22,29 @@ export async function rebuildShard(
   const startedAt = performance.now();
   while (stillMine()) {
     try {
-      const snapshot = await recovery.snapshot(shard.address, shard.number, SNAPSHOT_WAIT_MS);
-      if (snapshot === null) {
-        logger.warn(
-          { shard: shard.key, number: shard.number },
-          "the ledger has not applied the shard's last entry yet",
-        );
-        continue;
-      }
-      try {
-        if (snapshot.image.number !== shard.number) {
-          throw new Error(`the ledger has entry ${snapshot.image.number} where the log counts ${shard.number}`);
+      const built = await pace.oneOfFew(async () => {
+        const snapshot = await recovery.snapshot(shard.address, shard.number, SNAPSHOT_WAIT_MS);
+        if (snapshot === null) return false;
+        try {
+          if (snapshot.image.number !== shard.number) {
+            throw new Error(`the ledger has entry ${snapshot.image.number} where the log counts ${shard.number}`);
+          }
+          if (!stillMine()) return false;
+          await calls.load(shard.address, snapshot.image, snapshot.coupons, partition.epoch, () => pace.rest());
+          shard.hash = snapshot.image.hash;
+          shard.rulesVersion = snapshot.image.rules.version;
+          return true;
+        } finally {
+          await snapshot.close();
         }
-        if (!stillMine()) return false;
-        await calls.drop(shard.address);
-        await calls.load(shard.address, snapshot.image, snapshot.coupons, partition.epoch);
-        shard.hash = snapshot.image.hash;
-        shard.rulesVersion = snapshot.image.rules.version;
+      });
+      if (built) {
         metrics.rebuilt((performance.now() - startedAt) / 1000);
         return stillMine();
-      } finally {
-        await snapshot.close();
+      }
+      if (stillMine()) {
+        const about = { shard: shard.key, number: shard.number };
+        logger.warn(about, "the ledger has not applied the shard's last entry yet");
       }
     } catch (error) {
       logger.error({ err: error, shard: shard.key }, "rebuilding a shard failed; trying again");

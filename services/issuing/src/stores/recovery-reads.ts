@@ -1,4 +1,4 @@
-import type { CouponRecord, ImageCoupon, ShardAddress, ShardImage } from "@coupon/redis";
+import type { CouponRecord, ImageCoupons, ShardAddress, ShardImage } from "@coupon/redis";
 
 /** Where to read a partition's log from, and what counted before that place. */
 export interface LogBase {
@@ -21,7 +21,7 @@ export interface LogBase {
 /** A shard as PostgreSQL has it at one entry number. */
 export interface ShardSnapshot {
   image: ShardImage;
-  coupons: AsyncIterable<ImageCoupon[]>;
+  coupons: AsyncIterable<ImageCoupons>;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,100 @@
+import { partitionOf, type ShardRules } from "@coupon/domain";
+import type { ShardAddress } from "@coupon/redis";
+import { afterEach, expect, test } from "vitest";
+import { type Opened, OpeningDisturbed, openPartition } from "../src/owner/open.ts";
+import { connectOwnerParts, type OwnerParts } from "./support/owner-parts.ts";
+import { PARTITIONS, World } from "./support/world.ts";
+
+/**
+ * While PostgreSQL is away an opening begins where a header says, and that header is good for nothing but the shard
+ * that it describes (guard `base_header` of docs/recovery.md). Log and Redis are real; the test plays the owner.
+ */
+const address: ShardAddress = { batch: 1, shard: 0 };
+const partition = partitionOf(address.batch, address.shard, PARTITIONS);
+const nobodyListens = "postgres://coupon:coupon@127.0.0.1:9/coupon";
+const rules: ShardRules = {
+  version: 1,
+  state: "issuing",
+  revoked: false,
+  fromMs: 0,
+  untilMs: 4_000_000_000_000,
+  allotment: 10,
+  perDay: null,
+  perUser: 1,
+  perUserPerDay: null,
+  buckets: 1,
+};
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** A shard whose entries 1 (rules) and 2 (a coupon) count, opened once more since, whose header has 0 as durable. */
+async function issuedOne(): Promise<{ parts: OwnerParts; before: Map<string, Buffer>; opened: Opened }> {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const parts = await connectOwnerParts(world, nobodyListens);
+  closers.push(() => parts.close());
+  const first = await openPartition(parts, partition, [address]);
+  const { epoch } = first;
+  const expected = { epoch, hash: "", durable: 0, durableOffset: -1 };
+  const changed = await parts.calls.changeRules(address, expected, rules);
+  if (changed.kind === "mismatch") throw new Error("the opened shard is not as it was opened");
+  await send(parts, epoch, "rules", changed);
+  const before = await copyShard(parts, world);
+  const claim = { userId: "ann", callerId: "shop", key: "k", via: "c" as const, permitted: true };
+  const issued = await parts.calls.claim(address, { ...expected, hash: changed.hash }, [0], [claim]);
+  expect(issued).toMatchObject({ kind: "applied", outcomes: [{ kind: "issued", serial: 0 }] });
+  await send(parts, epoch, "issue", issued);
+  const opened = await openPartition(parts, partition, [address]);
+  expect(opened.shards).toMatchObject([{ number: 2, rebuild: false }]);
+  expect(await parts.calls.readHeaders([address])).toMatchObject([{ epoch: opened.epoch, number: 2, durable: 0 }]);
+  return { parts, before, opened };
+}
+
+async function send(
+  { appender, appendTimeoutMs }: OwnerParts,
+  epoch: number,
+  kind: "rules" | "issue",
+  applied: { kind: string; number?: number; entry?: string | null },
+): Promise<void> {
+  const entry = { ...address, number: applied.number ?? 0, kind, text: applied.entry ?? "" };
+  await appender.append([{ partition, epoch, entries: [entry] }], appendTimeoutMs);
+}
+
+async function copyShard({ redis }: OwnerParts, world: World): Promise<Map<string, Buffer>> {
+  const keys = await redis.keys(`${world.prefix}{${address.batch}.${address.shard}}:*`);
+  return new Map(await Promise.all(keys.map(async (key) => [key, await redis.dumpBuffer(key)] as const)));
+}
+
+/** Opens once more; `disturb` happens between the header that says where to read from and the look at the shard. */
+function openDisturbed(parts: OwnerParts, disturb: () => Promise<unknown>): Promise<Opened> {
+  const { recovery } = parts;
+  const logBase: typeof recovery.logBase = async (...asked) => {
+    const base = await recovery.logBase(...asked);
+    await disturb();
+    return base;
+  };
+  return openPartition({ ...parts, recovery: { ...recovery, logBase } }, partition, [address]);
+}
+
+test("Redis wiped after its header was read: no fresh shard, and the next opening finds all that counted", async () => {
+  const { parts } = await issuedOne();
+  const opening = openDisturbed(parts, () => parts.calls.drop(address));
+  await expect(opening).rejects.toThrow(OpeningDisturbed);
+  // Now there is no header to go by, so that the whole log is read.
+  expect((await openPartition(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: true }]);
+});
+
+test("Redis gone back to an older marker after its header was read: not taken for the shard at that number", async () => {
+  const { parts, before } = await issuedOne();
+  const goBack = async () => {
+    await parts.calls.drop(address);
+    for (const [key, dumped] of before) await parts.redis.restore(key, 0, dumped);
+  };
+  await expect(openDisturbed(parts, goBack)).rejects.toThrow(OpeningDisturbed);
+  expect((await openPartition(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: false }]);
+  expect(await parts.calls.readHeaders([address])).toMatchObject([{ number: 2, nextSerial: 1 }]);
+});
