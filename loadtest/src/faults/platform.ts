@@ -11,6 +11,8 @@ import type { Schedule } from "./schedule.ts";
 const BEGINS_WITHIN_MS = 20_000;
 const DRAINS_WITHIN_MS = 8_000;
 const ANSWERS_WITHIN_MS = 4_000;
+/** Characters of what a process wrote that a report shows. */
+const OUTPUT_MAX = 30_000;
 
 /** Something of the platform did not come back in time. */
 export class Stuck extends Error {}
@@ -20,6 +22,8 @@ export class Platform extends OwnPlatform {
   readonly parts: Parts;
   readonly #schedule: Schedule;
   readonly #processes = new Map<string, ServiceProcess>();
+  /** Of issuing processes that have ended. */
+  readonly #outputs: string[] = [];
   readonly #ports = new Map<string, number>();
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
@@ -129,14 +133,16 @@ export class Platform extends OwnPlatform {
   async endIssuing(): Promise<string[]> {
     const ended = [...this.#processes].filter(([name]) => name.startsWith("issuing"));
     const exits = await Promise.all(ended.map(async ([name, process]) => [name, await process.child.stop()] as const));
-    for (const [name] of ended) this.#processes.delete(name);
+    for (const [name, process] of ended) {
+      this.#outputs.push(tellOutput(name, process));
+      this.#processes.delete(name);
+    }
     return exits.filter(([, exit]) => exit.signal === "SIGKILL").map(([name]) => name);
   }
 
   /** What every process wrote, for a report. */
   outputs(): string {
-    const all = [...this.#processes].map(([name, process]) => `--- ${name}\n${process.output().slice(-6_000)}`);
-    return all.join("\n");
+    return [...this.#outputs, ...[...this.#processes].map((one) => tellOutput(...one))].join("\n");
   }
 
   override async close(): Promise<void> {
@@ -157,6 +163,10 @@ export class Platform extends OwnPlatform {
 
 export function nameOf({ service, index }: ProcessName): string {
   return `${service}-${index}`;
+}
+
+function tellOutput(name: string, process: ServiceProcess): string {
+  return `--- ${name}\n${process.output().slice(-OUTPUT_MAX)}`;
 }
 
 function throughProxy(databaseUrl: string, port: number): string {
