@@ -28,6 +28,7 @@ export class Owner implements OwnerContext {
   readonly #partitions: OwnedPartitions;
   readonly #microBatches: MicroBatches;
   readonly #rules: RulesInForce;
+  readonly #transfers: StockTransfers;
   readonly #sweep: NodeJS.Timeout;
   readonly #due = new Map<Shard, Partition>();
   readonly #pending = { count: 0 };
@@ -39,13 +40,13 @@ export class Owner implements OwnerContext {
       suspect: (partition, because) => this.#partitions.reopen(partition, because),
       sent: (entries, seconds) => resources.metrics.sent(entries, seconds),
     });
-    const transfers = new StockTransfers(this);
+    this.#transfers = new StockTransfers(this);
     const pace = new RebuildPace();
-    this.#rules = new RulesInForce(this, transfers);
+    this.#rules = new RulesInForce(this, this.#transfers);
     this.#partitions = new OwnedPartitions(this, this.sender, this.#rules, pace);
     this.#microBatches = new MicroBatches(this, {
       cold: new ColdRecords(this),
-      transfers,
+      transfers: this.#transfers,
       pace,
       rebuildWhenDurable: (turn, number) => this.#partitions.rebuildWhenDurable(turn, number),
     });
@@ -217,6 +218,7 @@ export class Owner implements OwnerContext {
   #expire(): void {
     const now = performance.now();
     const { deadlineMs, patienceMs } = this.resources;
+    this.#transfers.expire(now - deadlineMs);
     for (const partition of this.#partitions.all()) {
       for (const shard of partition.shards.values()) {
         if (shard.queued === 0 && shard.idle) continue;

@@ -17,7 +17,7 @@ type Sought = { moved: true } | { moved: false; issued: number; certain: boolean
  */
 export class StockTransfers {
   readonly #owner: OwnerContext;
-  readonly #waiting = new Map<string, Pending[]>();
+  readonly #waiting = new Map<string, { turn: ShardTurn; pendings: Pending[] }>();
   readonly #fetching = new Set<string>();
 
   constructor(owner: OwnerContext) {
@@ -34,10 +34,10 @@ export class StockTransfers {
     const { key } = turn.shard;
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
-      waiting.push(...pendings);
+      waiting.pendings.push(...pendings);
       return;
     }
-    this.#waiting.set(key, pendings);
+    this.#waiting.set(key, { turn, pendings });
     this.#refill(turn)
       .catch((error: unknown) => {
         this.#owner.resources.logger.warn({ because: (error as Error).message, shard: key }, "no stock could be moved");
@@ -46,13 +46,25 @@ export class StockTransfers {
       .then((result) => this.#finish(turn, result));
   }
 
-  #finish({ partition, shard }: ShardTurn, result: "moved" | "exhausted" | "not_now"): void {
-    const pendings = this.#waiting.get(shard.key) ?? [];
+  /** Answers claims that have waited since before `beforeMs`: nothing was done for them, and stock is still on its way. */
+  expire(beforeMs: number): void {
+    for (const waiting of this.#waiting.values()) {
+      const { turn, pendings } = waiting;
+      if (!pendings.some(({ arrivedAtMs }) => arrivedAtMs < beforeMs)) continue;
+      waiting.pendings = pendings.filter(({ arrivedAtMs }) => arrivedAtMs >= beforeMs);
+      tellNotNow(
+        turn,
+        pendings.filter(({ arrivedAtMs }) => arrivedAtMs < beforeMs),
+      );
+    }
+  }
+
+  #finish(turn: ShardTurn, result: "moved" | "exhausted" | "not_now"): void {
+    const { partition, shard } = turn;
+    const pendings = this.#waiting.get(shard.key)?.pendings ?? [];
     this.#waiting.delete(shard.key);
     if (result === "not_now") {
-      const place = { partition: partition.id, offset: shard.durableOffset };
-      for (const pending of pendings)
-        pending.done({ kind: "done", outcome: { kind: "stock_in_transfer" }, atMs: 0, place });
+      tellNotNow(turn, pendings);
       return;
     }
     const current = partition.shard(shard.address) ?? shard;
@@ -85,11 +97,14 @@ export class StockTransfers {
 
   async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
     const { batch } = turn.shard.address;
-    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(turn.shard.key)?.length ?? 0);
+    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(turn.shard.key)?.pendings.length ?? 0);
     const sought = await this.#seek(turn, amount, false);
     if (sought.moved) return "moved";
-    const exhausted = sought.certain && sought.issued >= this.#owner.resources.batches.stockOf(batch);
-    return exhausted ? "exhausted" : "not_now";
+    if (!sought.certain) return "not_now";
+    if (sought.issued >= this.#owner.resources.batches.stockOf(batch)) return "exhausted";
+    // The rest is on its way to shards that nobody may claim from: they are told to fetch it, and can be asked for it then.
+    const fetched = await this.#seek(turn, amount, true);
+    return fetched.moved ? "moved" : "not_now";
   }
 
   /**
@@ -125,7 +140,7 @@ export class StockTransfers {
    * the next transfer, and can't hand out the one before again (docs/recovery.md). As long as the claims wait, at most.
    */
   #settled(shard: Shard): Promise<void> {
-    const arrivedAtMs = this.#waiting.get(shard.key)?.[0]?.arrivedAtMs ?? 0;
+    const arrivedAtMs = this.#waiting.get(shard.key)?.pendings[0]?.arrivedAtMs ?? 0;
     const leftMs = Math.max(0, arrivedAtMs + this.#owner.resources.deadlineMs - performance.now());
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the shard's last entry is not durable yet")), leftMs);
@@ -136,10 +151,14 @@ export class StockTransfers {
     });
   }
 
-  #credit({ partition, shard }: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {
+  #credit(turn: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {
+    const { partition } = turn;
     const { generation } = partition;
     return new Promise((resolve, reject) => {
       const abandon = () => reject(new Error("the partition was opened again"));
+      // The one that the turn began with may be out of use by now, and nobody would come to its jobs.
+      const shard = partition.shard(turn.shard.address);
+      if (shard === undefined || partition.phase === "closed") return abandon();
       const run = async () => {
         if (partition.generation !== generation) return abandon();
         const expect = shard.expectation(partition.epoch);
@@ -161,6 +180,12 @@ export class StockTransfers {
       this.#owner.pump(partition, shard);
     });
   }
+}
+
+function tellNotNow({ partition, shard }: ShardTurn, pendings: Pending[]): void {
+  const place = { partition: partition.id, offset: shard.durableOffset };
+  for (const pending of pendings)
+    pending.done({ kind: "done", outcome: { kind: "stock_in_transfer" }, atMs: 0, place });
 }
 
 function debited(answer: Answer): { amount: number; transfer: number; issued: number } | null {

@@ -1,0 +1,89 @@
+import { eventually } from "@coupon/testkit";
+import { afterEach, expect, test } from "vitest";
+import { Batches } from "../src/front/batches.ts";
+import { connectOwnerParts, type OwnerParts } from "./support/owner-parts.ts";
+import { countOf, crowdAt, startOwner, type Watched } from "./support/start-owner.ts";
+import { World } from "./support/world.ts";
+
+/** Stock that is on its way between shards when something happens is sold in the end, to whoever asks. */
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const total = 30;
+
+async function publish(shards: number) {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const definition = await world.publishBatch({ shards, stock: { total, perUser: 1 } });
+  const batches = new Batches();
+  batches.put(definition);
+  const parts = await connectOwnerParts(world);
+  closers.push(() => parts.close());
+  return { batch: definition.batchNumber, batches, parts, prefix: world.prefix };
+}
+
+function watch(own: Partial<Watched> = {}): Watched {
+  return { asked: [], decided: 0, reopened: 0, beforeDebit: async () => {}, ...own };
+}
+
+async function issuedOf({ calls }: OwnerParts, batch: number, shards: number): Promise<number> {
+  const headers = await calls.readHeaders(Array.from({ length: shards }, (_, shard) => ({ batch, shard })));
+  return headers.reduce((sum, header) => sum + (header?.nextSerial ?? 0), 0);
+}
+
+test("stock debited for a shard that nobody claims from is fetched there, and sold elsewhere", async () => {
+  const { batch, batches, parts } = await publish(3);
+  const owner = startOwner(parts, parts.appender, batches, watch());
+  closers.push(() => owner.close());
+  // As if the owner of shard 2 had ended between the debit and its credit.
+  const debit = { op: "debit" as const, batch, shard: 1, request: { target: 2, amount: 4, credited: 0 } };
+  await eventually(async () => {
+    const answer = await owner.submit(debit);
+    return answer.kind === "done" && "amount" in answer.outcome && answer.outcome.amount === 4;
+  });
+  const claims = crowdAt(owner, batch, 0);
+  await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
+  expect(await issuedOf(parts, batch, 3)).toBe(total);
+});
+
+test("a partition opened again, twice, while its shard waits for stock: its claims don't wait for ever", async () => {
+  const { batch, batches, parts, prefix } = await publish(2);
+  let opening: PromiseWithResolvers<void> | undefined;
+  const logBase: typeof parts.recovery.logBase = async (...given) => {
+    await opening?.promise;
+    return parts.recovery.logBase(...given);
+  };
+  // Finds another epoch, and is opened again; what the opening itself sees is as before.
+  const reopen = async () => {
+    const before = watched.reopened;
+    opening = Promise.withResolvers();
+    const header = `${prefix}{${batch}.0}:h`;
+    const epoch = await parts.redis.hget(header, "e");
+    await parts.redis.hset(header, "e", "-7");
+    void claims(1);
+    await eventually(async () => watched.reopened > before);
+    await parts.redis.hset(header, "e", epoch ?? "");
+  };
+  let isFirst = true;
+  const watched = watch({
+    beforeDebit: async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      await reopen();
+      opening?.resolve();
+      await eventually(async () => [...owner.serving()].length === owner.partitionIds().length);
+      await reopen();
+    },
+    // The credit comes while the partition is opening for the second time.
+    afterDebit: () => setImmediate(() => opening?.resolve()),
+  });
+  const owner = startOwner({ ...parts, recovery: { ...parts.recovery, logBase } }, parts.appender, batches, watched);
+  closers.push(() => owner.close());
+  const claims = crowdAt(owner, batch, 0);
+  await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
+  expect(watched.reopened).toBeGreaterThanOrEqual(2);
+  expect(await issuedOf(parts, batch, 2)).toBe(total);
+});
