@@ -104,6 +104,6 @@ test("an unknown task is told the known ones", async () => {
   });
   expect(await new Promise((resolve) => child.once("close", resolve))).toBe(1);
   expect(said).toMatch(
-    /^"fly" is not a task: use one of start, replay, bench, model, load, faults, test, typecheck, lint, format\.\n$/,
+    /^"fly" is not a task: use one of start, replay, bench, model, load, faults, soak, test, typecheck, lint, format\.\n$/,
   );
 });
