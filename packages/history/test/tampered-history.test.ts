@@ -340,3 +340,28 @@ test("counts what it does not tell in full", () => {
   expect(findings).toHaveLength(4);
   expect(findings.at(-1)?.detail).toMatch(/^and \d+ more of this kind$/);
 });
+
+/** Refuses every lock of the orders that have given back a hold, or of the others; gives those orders. */
+function refuseLocks(history: Whole, released: boolean): string[] {
+  const orders = history.log.flatMap(({ text }) => {
+    const entry = JSON.parse(text) as Entry;
+    return entry.kind === "release" ? entry.items.filter(({ held }) => held).map(({ orderId }) => orderId) : [];
+  });
+  const locks = history.operations.filter((one) => one.op === "lock" && one.answer?.status === 200) as Of<"lock">[];
+  const refused = locks.filter(({ request }) => orders.includes(request.orderId) === released);
+  for (const lock of refused) {
+    const body = { code: "coupon_locked", outcome: "none" };
+    lock.answer = { ...structuredClone(lock.answer), status: 409, body, positions: [] } as Of<"lock">["answer"];
+  }
+  return refused.map(({ request }) => request.orderId);
+}
+
+test("a refused lock that is in the log is a phantom, unless its order gave it back", () => {
+  const phantomsOf = (released: boolean): number => {
+    const history = whole();
+    expect(refuseLocks(history, released).length).toBeGreaterThan(0);
+    return checkHistory(history).filter(({ promise }) => promise === "phantom").length;
+  };
+  expect(phantomsOf(true)).toBe(0);
+  expect(phantomsOf(false)).toBeGreaterThan(0);
+});
