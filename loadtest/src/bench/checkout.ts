@@ -9,9 +9,9 @@ import { type HeldCoupon, type OrderStep, orderRequests } from "./loads.ts";
 
 /** The critical calls of a checkout, what each is preceded by, and how often it is made. */
 const kinds = {
-  redeem: { perSecond: 50, success: 200, before: null },
-  release: { perSecond: 25, success: 200, before: "lock" },
-  reversals: { perSecond: 25, success: 201, before: "redeem" },
+  redeem: { perSecond: 30, success: 200, before: null },
+  release: { perSecond: 15, success: 200, before: "lock" },
+  reversals: { perSecond: 15, success: 201, before: "redeem" },
 } as const satisfies Partial<Record<OrderStep, { perSecond: number; success: number; before: OrderStep | null }>>;
 
 type Kind = keyof typeof kinds;

@@ -166,13 +166,13 @@ test("says goodbye while the service drains", async () => {
   app.lifecycle.draining = true;
   refusal.send();
   await eventually(async () => client.isOver);
-  expect(client.text).toMatch(/^HTTP\/1\.1 503 [^]*\r\nconnection: close\r\n[^]*\}$/);
+  expect(client.text).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nconnection: close\r\n[\s\S]*\}$/);
 });
 
 test.each([
   ["HEAD", "", "1.1", /^HTTP\/1\.1 503 [^{]*\r\n\r\n$/],
-  ["GET", "connection: close\r\n", "1.1", /^HTTP\/1\.1 503 [^]*\r\nconnection: close\r\n[^]*\}$/i],
-  ["GET", "", "1.0", /^HTTP\/1\.1 503 [^]*\r\nconnection: close\r\n[^]*\}$/i],
+  ["GET", "connection: close\r\n", "1.1", /^HTTP\/1\.1 503 [\s\S]*\r\nconnection: close\r\n[\s\S]*\}$/i],
+  ["GET", "", "1.0", /^HTTP\/1\.1 503 [\s\S]*\r\nconnection: close\r\n[\s\S]*\}$/i],
 ])("answers %s %s HTTP/%s as HTTP asks for", async (method, more, version, expected) => {
   const { client, refused } = await start();
   client.socket.write(client.ask("/refused", more, method, version));
