@@ -22,18 +22,37 @@ export function* claimRequests(
   }
 }
 
+/** What can be asked of an order that has one coupon. */
+export type OrderStep = "lock" | "redeem" | "release" | "reversals";
+
 /** Redemptions in one step, each of another coupon by another order. */
-export function* redeemRequests(
+export const redeemRequests = (
   caller: DemoCaller,
+  productId: string,
+  run: string,
+  coupons: readonly HeldCoupon[],
+): Generator<HttpRequest, void, undefined> => orderRequests(caller, "redeem", productId, run, coupons);
+
+/** One step of each coupon's own order; with the same run the orders are the same. */
+export function* orderRequests(
+  caller: DemoCaller,
+  step: OrderStep,
   productId: string,
   run: string,
   coupons: readonly HeldCoupon[],
 ): Generator<HttpRequest, void, undefined> {
   const order = { amount: 2_000, currency: "USD", lines: [{ lineId: "1", productId, quantity: 1, unitAmount: 2_000 }] };
   const orderText = JSON.stringify(order);
+  const rest = {
+    lock: `,"order":${orderText},"holdSeconds":3600`,
+    redeem: `,"order":${orderText}`,
+    release: "",
+    reversals: `"all":true,"reason":"bench"`,
+  }[step];
   for (const [i, { couponId, userId }] of coupons.entries()) {
-    const body = `{"userId":"${userId}","couponIds":["${couponId}"],"order":${orderText}}`;
-    yield signedPost(caller, `/v1/orders/order-${run}-${i}/redeem`, body);
+    const path = `/v1/orders/order-${run}-${i}/${step}`;
+    if (step === "reversals") yield signedPost(caller, path, `{"couponIds":["${couponId}"],${rest}}`, `${run}-${i}`);
+    else yield signedPost(caller, path, `{"userId":"${userId}","couponIds":["${couponId}"]${rest}}`);
   }
 }
 

@@ -46,7 +46,7 @@ const schema = Type.Object({
   /** Refusals answered for each request served; what is beyond waits for its answer. */
   OVERLOAD_REFUSALS_PER_SERVED: Type.Number({ default: 0.1, minimum: 0, maximum: 1_000 }),
   /** How long a refusal's answer is held back at most; 0 never holds one. */
-  OVERLOAD_HOLD_MS_MAX: Type.Integer({ default: 1_000, minimum: 0, maximum: 30_000 }),
+  OVERLOAD_HOLD_MS_MAX: Type.Integer({ default: 3_000, minimum: 0, maximum: 30_000 }),
   LOG_LEVEL: Type.String({ default: "warn" }),
 });
 

@@ -91,8 +91,8 @@ export function platformSteps(context: PlatformContext): StepSpec[] {
 }
 
 /**
- * Each collection copies what is under way and what refusals are held. As it is by default, a process under overload spent a
- * fifth of its time there; with 64 it collects half as often.
+ * Each collection copies what is under way. As it is by default, a process under overload spent a fifth of its time there;
+ * with 64 it collects half as often.
  */
 const youngGeneration = "--max-semi-space-size=64";
 

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../logger.ts";
 import { createMetrics, type Metrics } from "../metrics/create-metrics.ts";
+import { settleConnection } from "../problems/detached-refusal.ts";
 import { refusalReply } from "../problems/refusal-reply.ts";
 import { createBodyReader, judgeBody } from "./body.ts";
 import { answerClientError } from "./client-error.ts";
@@ -57,6 +58,8 @@ export function buildService(options: ServiceOptions): Service {
     clientErrorHandler: (error, socket) => answerClientError(error, socket, requestTimeoutMs),
   }).withTypeProvider<TypeBoxTypeProvider>();
   const handleError = createErrorHandler(options.logger);
+  // Before Fastify sees a request, whatever becomes of it there.
+  app.server.prependListener("request", (request) => settleConnection(request.socket));
 
   app.decorate("logger", options.logger);
   app.decorate("metrics", metrics);
