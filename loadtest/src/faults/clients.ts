@@ -63,11 +63,10 @@ async function sendUntilKnown<Name extends Sendable>(
 
 function remember(answer: Answer | null, known: KnownCoupons): void {
   if (answer === null || answer.status >= 300) return;
-  const coupons =
-    "outcomes" in answer.body
-      ? answer.body.outcomes.map(({ coupon }: { coupon?: KnownCoupon }) => coupon)
-      : [answer.body];
-  for (const coupon of coupons) if (coupon !== undefined) known.add(coupon);
+  const coupons = answer.body.outcomes?.map(({ coupon }) => coupon) ?? [answer.body];
+  for (const { couponId, userId } of coupons.filter((coupon) => coupon !== undefined)) {
+    if (couponId !== undefined && userId !== undefined) known.add({ couponId, userId });
+  }
 }
 
 type Ask = { [Name in Sendable]: [Name, Requests[Name]] }[Sendable];

@@ -1,7 +1,7 @@
 import { createTestDatabase } from "@coupon/database/testing";
 import { createTablePublisher, ensureTopics, type LogConfig, type TablePublisher } from "@coupon/events";
 import { deleteTopics } from "@coupon/events/testing";
-import { createIssuer, uniqueName } from "@coupon/testkit";
+import { createIssuer, type Issuer, uniqueName } from "@coupon/testkit";
 import type { RecordedCaller } from "../history/recorder.ts";
 
 export const PARTITIONS = 4;
@@ -14,6 +14,14 @@ export interface OwnKeys {
   callers: Buffer;
 }
 
+/** What an opened platform has of its own. */
+interface Opened {
+  databaseUrl: string;
+  publisher: TablePublisher;
+  /** Of operators' tokens. */
+  issuer: Issuer;
+}
+
 /** A platform of one run's own over stores that it shares: key prefix, topics, database, one caller. */
 export class OwnPlatform {
   readonly shop: RecordedCaller;
@@ -24,7 +32,7 @@ export class OwnPlatform {
   readonly env: Record<string, string> = {};
   readonly #keys: OwnKeys;
   readonly #closers: (() => Promise<unknown>)[] = [];
-  #opened: { databaseUrl: string; publisher: TablePublisher } | null = null;
+  #opened: Opened | null = null;
 
   constructor(stem: string, brokers: string[], keys: OwnKeys) {
     this.prefix = uniqueName(stem);
@@ -38,7 +46,7 @@ export class OwnPlatform {
     return this.opened.databaseUrl;
   }
 
-  protected get opened(): { databaseUrl: string; publisher: TablePublisher } {
+  protected get opened(): Opened {
     if (this.#opened === null) throw new Error("the platform has not been started");
     return this.#opened;
   }
@@ -67,7 +75,7 @@ export class OwnPlatform {
     });
     const publisher = createTablePublisher({ config: this.log, source: "/test", secretsKey: this.#keys.callers });
     this.onClose(() => publisher.close());
-    this.#opened = { databaseUrl: database.databaseUrl, publisher };
+    this.#opened = { databaseUrl: database.databaseUrl, publisher, issuer };
     const { callerId, keyId, secret } = this.shop;
     const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
     await publisher.publishCaller({ callerId, version: 1, name: callerId, status: "live", keys });

@@ -58,12 +58,50 @@ export interface OperationBase {
 
 export interface Answer {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: the body of an answer, of every shape
-  body: any;
+  body: AnswerBody;
   /** `Log-Position`, read; empty where there is none. */
   positions: readonly Position[];
   /** Whether it was marked as `Idempotent-Replayed`. */
   replayed?: boolean;
+}
+
+/** What the checker looks for in the bodies of answers, of every kind. Nobody has checked them: any of it may be missing. */
+export interface AnswerBody {
+  /** Of a problem. */
+  code?: string;
+  outcome?: string;
+  /** Of a claim, or of a coupon that was read. */
+  couponId?: string;
+  userId?: string;
+  /** Of grants, in their order. */
+  outcomes?: GrantAnswer[];
+  /** Of a listing. */
+  items?: CouponShown[];
+  /** Of an order's change. */
+  coupons?: CouponAnswer[];
+  lockedUntil?: string;
+  redeemedAt?: string;
+  reversalId?: string;
+  discountReversed?: number;
+  remaining?: number;
+}
+
+/** A coupon as an answer shows it. */
+export type CouponShown = Pick<AnswerBody, "couponId" | "userId">;
+
+/** What an answer says of one grant. */
+export interface GrantAnswer {
+  outcome?: string;
+  coupon?: CouponShown;
+  problem?: Pick<AnswerBody, "code" | "outcome">;
+}
+
+/** What an answer says of one of an order's coupons. */
+export interface CouponAnswer {
+  couponId: string;
+  discount?: number;
+  lines?: { lineId: string; discount: number }[];
+  state?: string;
 }
 
 export type Ask = { all: true } | { lines: { lineId: string; quantity: number }[] };

@@ -84,7 +84,7 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
       );
       const byUser = Map.groupBy(claims, key);
       const [first, second] = [...byUser.values()].find((group) => group.length > 1) as [Of<"claim">, Of<"claim">];
-      second.answer = { ...(second.answer as NonNullable<typeof second.answer>), body: first.answer?.body };
+      second.answer = { ...(second.answer as NonNullable<typeof second.answer>), body: first.answer?.body ?? {} };
     },
   ],
   [
@@ -238,7 +238,8 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
     (history) => {
       const lock = last(history, "lock");
       lock.answer = structuredClone(lock.answer);
-      if (lock.answer !== null) lock.answer.body.coupons[0].discount += 1;
+      const [told] = lock.answer?.body.coupons ?? [];
+      if (told !== undefined) told.discount = (told.discount ?? 0) + 1;
     },
   ],
   [

@@ -153,9 +153,23 @@ describe("a held coupon", () => {
     story.later(60_000);
     await world.append(0, [story.release(0, "o1")]);
     await becomes({ issue: 4, expire: 3 });
-    nowMs = T0 + DAY_MS - 10_000 + 3_600_000 + GRACE_MS;
+    expect(await use()).toMatchObject({ open: 1, waiting: 1, doubtfulUntil: null });
+    const heldUntilMs = T0 + DAY_MS - 10_000 + 3_600_000;
+    nowMs = heldUntilMs + GRACE_MS;
     await becomes({ issue: 4, expire: 4 });
-    expect(await use()).toMatchObject({ waiting: 0, outstanding: 0 });
+    // By the wall clock alone: an entry that redeems it in time might still come, so it is not over for good.
+    expect(await use()).toMatchObject({
+      ...{ open: 4, waiting: 0, outstanding: 0 },
+      doubtfulUntil: new Date(heldUntilMs).toISOString(),
+    });
+    story.later(3_600_000 - 70_000);
+    await world.append(0, [story.redeem(1, "o2", discountOf(120))]);
+    await becomes({ issue: 4, expire: 4, reinstate: 1, redeem: 1 });
+    expect(await use()).toMatchObject({ open: 4, spent: 120 });
+    story.later(20_000);
+    await world.append(0, [story.rules({ version: 2, state: "ended" })]);
+    await world.applied();
+    expect(await use()).toMatchObject({ open: 0, overCost: 120, waiting: 0, doubtfulUntil: null });
   });
 
   it("leaves the books when it is killed, and when everything is", async () => {

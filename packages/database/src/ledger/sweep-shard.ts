@@ -75,7 +75,7 @@ export async function sweepShard(pool: Pool, ask: SweepAsk): Promise<Sweeping> {
     const standing = await lockShard(connection, ask);
     if (standing === null) return { swept: 0, expired: 0, deferred: 0, more: false };
     const over = await readOver(connection, ask, standing);
-    const ended = await endDeferred(connection, ask, standing.untilMs);
+    const { ended, heldUntilMs } = await endDeferred(connection, ask, standing.untilMs);
     const expired = over.expired + ended;
     const { batch, shard } = ask;
     await insertPostings(connection, {
@@ -83,7 +83,9 @@ export async function sweepShard(pool: Pool, ask: SweepAsk): Promise<Sweeping> {
       deferred: over.held.map((serial) => ({ batch, shard, serial })),
       ...{ books: [], undeferred: [], revoked: [] },
     });
-    if (over.swept > 0) await advanceBooks(connection, ask, standing, over);
+    if (over.swept > 0) await advanceBooks(connection, ask, standing.untilMs, over);
+    // Until then an entry may have used what was held, and still come.
+    else if (heldUntilMs > 0) await advanceBooks(connection, ask, heldUntilMs, over);
     const more = over.swept === ask.limit || ended === ask.limit;
     return { swept: over.swept, expired, deferred: over.held.length, more };
   });
@@ -153,22 +155,29 @@ async function readOver(connection: Connection, ask: SweepAsk, { swept, untilMs 
   return rows[0] as Over;
 }
 
-/** Expires what was put off and is held no more; how many. */
-async function endDeferred(connection: Connection, ask: SweepAsk, untilMs: number): Promise<number> {
-  const { rowCount } = await connection.query({
+/** Expires what was put off and is held no more: how many, and when the last of those holds ended that nobody gave back. */
+async function endDeferred(
+  connection: Connection,
+  ask: SweepAsk,
+  untilMs: number,
+): Promise<{ ended: number; heldUntilMs: number }> {
+  const { rows } = await connection.query<{ ended: number; heldUntilMs: number }>({
     name: "ledger-sweep-deferred",
-    text: `DELETE FROM ledger.deferred_expiry d USING (
-        SELECT e.serial FROM ledger.deferred_expiry e
-        JOIN ledger.coupon c ON c.batch = e.batch AND c.shard = e.shard AND c.serial = e.serial
-        LEFT JOIN ledger.hold h ON h.batch = e.batch AND h.shard = e.shard AND h.serial = e.serial
-        WHERE e.batch = $1 AND e.shard = $2 AND NOT coalesce(c.state = 2 AND h.until_ms > $3, false) LIMIT $4
-      ) o WHERE d.batch = $1 AND d.shard = $2 AND d.serial = o.serial`,
+    text: `WITH ended AS (
+        DELETE FROM ledger.deferred_expiry d USING (
+          SELECT e.serial, CASE WHEN c.state = 2 THEN h.until_ms ELSE 0 END AS held_until_ms
+          FROM ledger.deferred_expiry e
+          JOIN ledger.coupon c ON c.batch = e.batch AND c.shard = e.shard AND c.serial = e.serial
+          LEFT JOIN ledger.hold h ON h.batch = e.batch AND h.shard = e.shard AND h.serial = e.serial
+          WHERE e.batch = $1 AND e.shard = $2 AND NOT coalesce(c.state = 2 AND h.until_ms > $3, false) LIMIT $4
+        ) o WHERE d.batch = $1 AND d.shard = $2 AND d.serial = o.serial RETURNING o.held_until_ms
+      ) SELECT count(*)::integer AS ended, coalesce(max(held_until_ms), 0)::bigint AS "heldUntilMs" FROM ended`,
     values: [ask.batch, ask.shard, untilMs, ask.limit],
   });
-  return rowCount ?? 0;
+  return rows[0] as { ended: number; heldUntilMs: number };
 }
 
-async function advanceBooks(connection: Connection, ask: SweepAsk, standing: Standing, over: Over): Promise<void> {
+async function advanceBooks(connection: Connection, ask: SweepAsk, untilMs: number, over: Over): Promise<void> {
   await connection.query({
     name: "ledger-sweep-books",
     text: `INSERT INTO ledger.shard_books AS b (batch, shard, swept, swept_until_ms, over_cost, killed)
@@ -176,6 +185,6 @@ async function advanceBooks(connection: Connection, ask: SweepAsk, standing: Sta
       ON CONFLICT (batch, shard) DO UPDATE SET swept = b.swept + excluded.swept,
         swept_until_ms = greatest(b.swept_until_ms, excluded.swept_until_ms),
         over_cost = b.over_cost + excluded.over_cost, killed = b.killed + excluded.killed`,
-    values: [ask.batch, ask.shard, over.swept, standing.untilMs, over.cost, over.killed],
+    values: [ask.batch, ask.shard, over.swept, untilMs, over.cost, over.killed],
   });
 }

@@ -1,6 +1,6 @@
 import { decodeCouponId } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
-import type { Answer, KeyHash, Operation, OperationBase, Position } from "../history.ts";
+import type { Answer, CouponShown, GrantAnswer, KeyHash, Operation, OperationBase, Position } from "../history.ts";
 import { type BatchBook, type Books, type CouponBook, nameOf, placeOf } from "../log/books.ts";
 import { isBelowRecord, type Outcome, outcomeOf, problemOutcome } from "./outcome.ts";
 import { checkPosition, type Positions } from "./positions.ts";
@@ -13,9 +13,8 @@ interface Claim {
   key: string;
   via: "c" | "g";
   outcome: Outcome;
-  /** The coupon's JSON of a success. */
-  // biome-ignore lint/suspicious/noExplicitAny: part of an answer, of every shape
-  coupon: any;
+  /** The coupon of a success. */
+  coupon: CouponShown | null;
   positions: readonly Position[];
 }
 
@@ -50,7 +49,7 @@ export class Claims {
     const { batchId, grants } = operation.request;
     const whole = outcomeOf(operation);
     grants.forEach(({ userId, idempotencyKey }, index) => {
-      const one = whole.kind === "success" ? whole.answer.body?.outcomes?.[index] : null;
+      const one = whole.kind === "success" ? whole.answer.body.outcomes?.[index] : undefined;
       const outcome = whole.kind === "success" ? grantOutcome(one, whole.answer) : whole;
       const positions = operation.answer?.positions ?? [];
       const coupon = one?.coupon ?? null;
@@ -89,7 +88,7 @@ export class Claims {
       this.#wrong("lost", claim, `was answered with ${nameOf(coupon)}, which the log has for ${coupon.userId}`, coupon);
       return;
     }
-    if (claim.coupon.userId !== claim.userId)
+    if (claim.coupon?.userId !== claim.userId)
       this.#wrong("not_owned", claim, "was answered with another user's coupon", coupon);
     if (this.#keyHash !== undefined && onRecord !== coupon) {
       this.#wrong("one_outcome", claim, `was answered with ${nameOf(coupon)}, which another key got`, coupon);
@@ -168,8 +167,7 @@ export class Claims {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: part of an answer, of every shape
-function grantOutcome(one: any, answer: Answer): Outcome {
+function grantOutcome(one: GrantAnswer | undefined, answer: Answer): Outcome {
   if (one?.outcome === "issued" || one?.outcome === "replayed") return { kind: "success", answer };
   return problemOutcome(one?.problem);
 }

@@ -7,7 +7,7 @@ import {
   reversalPayloadHash,
 } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
-import type { KeyHash, Operation, OperationBase, PromiseName } from "../history.ts";
+import type { CouponAnswer, KeyHash, Operation, OperationBase, PromiseName } from "../history.ts";
 import { type At, type Books, type CouponBook, type Fact, factsOf, nameOf, placeOf } from "../log/books.ts";
 import { isBelowRecord, outcomeOf } from "./outcome.ts";
 import { checkPosition, type Positions } from "./positions.ts";
@@ -16,14 +16,6 @@ import type { Refusals } from "./refusals.ts";
 type OrderOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | "reverse" }>;
 type Of<Name extends Operation["op"]> = Extract<Operation, { op: Name }>;
 type FactOf<Kind extends Fact["kind"]> = Extract<Fact, { kind: Kind }>;
-
-/** What an answer says of one coupon. */
-interface CouponAnswer {
-  couponId: string;
-  discount?: number;
-  lines?: { lineId: string; discount: number }[];
-  state?: string;
-}
 
 /** A request about one coupon, joined to what the log says of it. */
 interface Joined {
@@ -57,7 +49,7 @@ export class Orders {
     const order = `${operation.callerId}/${operation.request.orderId}`;
     const outcome = outcomeOf(operation);
     if (outcome.kind === "success") {
-      const answers = (outcome.answer.body?.coupons ?? []) as CouponAnswer[];
+      const answers = outcome.answer.body.coupons ?? [];
       if (answers.length === 0) this.#wrong("lost", operation, "was answered without a coupon");
       for (const answer of answers) this.#succeeded(operation, order, answer);
       return;
@@ -175,10 +167,10 @@ export class Orders {
 
   #reversalBehind({ coupon, order }: Joined, operation: Of<"reverse">, answer: CouponAnswer): Fact | null {
     const body = operation.answer?.body;
-    const fact = factsOf(coupon, "reverse", order).find(({ item }) => item.reversalId === body.reversalId);
+    const fact = factsOf(coupon, "reverse", order).find(({ item }) => item.reversalId === body?.reversalId);
     if (fact === undefined) return this.#lost(operation, coupon);
     const { item } = fact;
-    if (body.discountReversed !== item.reversed.discount || body.remaining !== item.remaining) {
+    if (body?.discountReversed !== item.reversed.discount || body.remaining !== item.remaining) {
       this.#wrong("money", operation, "was told other amounts than the log has", [fact]);
     }
     if (item.restored !== (answer.state !== "redeemed")) {

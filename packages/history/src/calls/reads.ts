@@ -1,6 +1,6 @@
 import { decodeCouponId } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
-import type { Operation } from "../history.ts";
+import type { CouponShown, Operation } from "../history.ts";
 import { type Books, type CouponBook, nameOf, placeOf } from "../log/books.ts";
 import { outcomeOf } from "./outcome.ts";
 
@@ -24,11 +24,11 @@ export function checkRead(operation: Read, books: Books, findings: Findings): vo
 
 function checkShown(
   operation: Extract<Read, { op: "readCoupon" | "listCoupons" }>,
-  shown: { couponId: string; userId: string },
+  shown: CouponShown,
   books: Books,
   findings: Findings,
 ): void {
-  const coupon = find(shown.couponId, books);
+  const coupon = find(shown.couponId ?? "", books);
   if (coupon === undefined) {
     findings.add("phantom", `coupon ${shown.couponId} was shown and is not in the log`, [operation.id]);
   } else if (shown.userId !== operation.request.userId || coupon.userId !== operation.request.userId) {

@@ -10,7 +10,8 @@ export interface ForwarderResources {
 
 interface Waiting {
   operation: Operation;
-  withinMs: number;
+  /** From then on nobody waits for an answer. */
+  untilMs: number;
   resolve(answer: Answer): void;
 }
 
@@ -61,7 +62,7 @@ class Lane {
   submit(operation: Operation, withinMs: number): Promise<Answer> {
     if (this.#waiting.length >= this.#resources.operationsMax) return Promise.resolve({ kind: "overloaded" });
     return new Promise((resolve) => {
-      this.#waiting.push({ operation, withinMs, resolve });
+      this.#waiting.push({ operation, untilMs: performance.now() + withinMs, resolve });
       if (this.#underWay < MESSAGES_MAX) {
         this.#underWay += 1;
         queueMicrotask(() => void this.#run());
@@ -74,8 +75,18 @@ class Lane {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0, OPERATIONS_A_MESSAGE_MAX));
+    while (this.#waiting.length > 0) {
+      const waiting = this.#inTime(this.#waiting.splice(0, OPERATIONS_A_MESSAGE_MAX));
+      if (waiting.length > 0) await this.#send(waiting);
+    }
     this.#underWay -= 1;
+  }
+
+  /** While an owner is silent operations wait here: those that have waited for too long are not sent any more. */
+  #inTime(waiting: Waiting[]): Waiting[] {
+    const now = performance.now();
+    for (const { untilMs, resolve } of waiting) if (untilMs <= now) resolve({ kind: "not_owner" });
+    return waiting.filter(({ untilMs }) => untilMs > now);
   }
 
   /** Resolves with the first answers: one slow shard must not hold up the operations on others. */
@@ -92,11 +103,12 @@ class Lane {
   }
 
   async #exchange(waiting: Waiting[], started: () => void): Promise<void> {
+    const now = performance.now();
     const { statusCode, body } = await this.#pool.request({
       method: "POST",
       path: "/internal/v1/operations",
       headers: { "content-type": "application/json", authorization: `Bearer ${this.#resources.internalToken}` },
-      body: JSON.stringify({ operations: waiting.map(({ operation, withinMs }) => [operation, withinMs]) }),
+      body: JSON.stringify({ operations: waiting.map(({ operation, untilMs }) => [operation, untilMs - now]) }),
     });
     if (statusCode !== 200) return body.dump();
     for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {

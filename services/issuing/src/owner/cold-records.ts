@@ -1,7 +1,9 @@
+import type { CouponRecord } from "@coupon/redis";
 import type { Operation } from "./operation.ts";
 import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
 import type { Pending } from "./pending.ts";
 
+type ColdRecord = { serial: number; record: CouponRecord };
 type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | "reverse" }>;
 
 /**
@@ -10,16 +12,27 @@ type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | 
  */
 export class ColdRecords {
   readonly #owner: OwnerContext;
+  readonly #loading = new Set<Pending[]>();
 
   constructor(owner: OwnerContext) {
     this.#owner = owner;
   }
 
   load(turn: ShardTurn, pendings: Pending[]): void {
-    this.#load(turn, pendings).catch((error: unknown) => {
-      this.#owner.resources.logger.warn({ because: (error as Error).message }, "cold records could not be loaded");
-      for (const pending of pendings) pending.fail({ kind: "ledger_behind" });
-    });
+    this.#loading.add(pendings);
+    this.#load(turn, pendings)
+      .catch((error: unknown) => {
+        this.#owner.resources.logger.warn({ because: (error as Error).message }, "cold records could not be loaded");
+        for (const pending of pendings) pending.fail({ kind: "ledger_behind" });
+      })
+      .finally(() => this.#loading.delete(pendings));
+  }
+
+  /** Answers what has waited since before `beforeMs`, be it for the ledger or for its shard: nothing was done for it. */
+  expire(beforeMs: number): void {
+    for (const pendings of this.#loading) {
+      for (const pending of pendings) if (pending.arrivedAtMs < beforeMs) pending.fail({ kind: "ledger_behind" });
+    }
   }
 
   async #load(turn: ShardTurn, pendings: Pending[]): Promise<void> {
@@ -37,21 +50,26 @@ export class ColdRecords {
     }
     for (const pending of fresh) pending.warmed = true;
     const current = partition.shard(shard.address);
-    if (current === undefined || partition.phase === "closed" || records.length === 0) {
-      this.#owner.requeue(turn, fresh);
-      return;
+    if (current !== undefined && partition.phase !== "closed" && records.length > 0) {
+      await this.#warm({ partition, shard: current }, records);
     }
-    const askAgain = () => this.#owner.requeue(turn, fresh);
-    const run = async () => {
-      try {
-        const expect = current.expectation(partition.epoch);
-        const result = await this.#owner.resources.calls.warm(current.address, expect, records);
-        if (result.kind === "mismatch") throw new Mismatch(current, result.found);
-      } finally {
-        askAgain();
-      }
-    };
-    current.jobs.push({ run, abandon: askAgain });
-    this.#owner.pump(partition, current);
+    this.#owner.requeue(turn, fresh);
+  }
+
+  /** Gives records back to Redis in the shard's turn; resolves also where it does not come to that, or fails. */
+  #warm({ partition, shard }: ShardTurn, records: ColdRecord[]): Promise<void> {
+    return new Promise((resolve) => {
+      const run = async () => {
+        try {
+          const expect = shard.expectation(partition.epoch);
+          const result = await this.#owner.resources.calls.warm(shard.address, expect, records);
+          if (result.kind === "mismatch") throw new Mismatch(shard, result.found);
+        } finally {
+          resolve();
+        }
+      };
+      shard.jobs.push({ run, abandon: resolve });
+      this.#owner.pump(partition, shard);
+    });
   }
 }

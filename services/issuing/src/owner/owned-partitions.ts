@@ -95,10 +95,14 @@ export class OwnedPartitions {
     const { generation } = partition;
     const startedAt = performance.now();
     let delayMs = REOPEN_DELAY_MS_MIN;
-    while (partition.generation === generation && partition.phase === "opening") {
+    const isOpening = () => partition.generation === generation && partition.phase === "opening";
+    while (isOpening()) {
       try {
         // A script call of before may still be on its way; its answer must not meet the new state.
-        while ([...partition.shards.values()].some(({ running }) => running)) await pause(2, this.#closed.signal);
+        while (isOpening() && [...partition.shards.values()].some(({ running }) => running)) {
+          await pause(2, this.#closed.signal);
+        }
+        if (!isOpening()) return;
         if (!(await this.#owner.resources.holdsLease(partition.id))) return void this.giveUp(partition.id, 0);
         await this.#open(partition, generation);
         this.#owner.resources.metrics.opened((performance.now() - startedAt) / 1000);

@@ -29,6 +29,7 @@ export class Owner implements OwnerContext {
   readonly #microBatches: MicroBatches;
   readonly #rules: RulesInForce;
   readonly #transfers: StockTransfers;
+  readonly #cold: ColdRecords;
   readonly #sweep: NodeJS.Timeout;
   readonly #due = new Map<Shard, Partition>();
   readonly #pending = { count: 0 };
@@ -41,11 +42,12 @@ export class Owner implements OwnerContext {
       sent: (entries, seconds) => resources.metrics.sent(entries, seconds),
     });
     this.#transfers = new StockTransfers(this);
+    this.#cold = new ColdRecords(this);
     const pace = new RebuildPace();
     this.#rules = new RulesInForce(this, this.#transfers);
     this.#partitions = new OwnedPartitions(this, this.sender, this.#rules, pace);
     this.#microBatches = new MicroBatches(this, {
-      cold: new ColdRecords(this),
+      cold: this.#cold,
       transfers: this.#transfers,
       pace,
       rebuildWhenDurable: (turn, number) => this.#partitions.rebuildWhenDurable(turn, number),
@@ -219,6 +221,7 @@ export class Owner implements OwnerContext {
     const now = performance.now();
     const { deadlineMs, patienceMs } = this.resources;
     this.#transfers.expire(now - deadlineMs);
+    this.#cold.expire(now - deadlineMs);
     for (const partition of this.#partitions.all()) {
       for (const shard of partition.shards.values()) {
         if (shard.queued === 0 && shard.idle) continue;

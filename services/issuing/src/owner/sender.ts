@@ -26,6 +26,7 @@ export class Sender {
   readonly #timeoutMs: number;
   readonly #hooks: SenderHooks;
   readonly #ready = new Set<Partition>();
+  readonly #openings: (() => Promise<void>)[] = [];
   #inFlight: Promise<void> | null = null;
 
   constructor(appender: Appender, timeoutMs: number, hooks: SenderHooks) {
@@ -50,25 +51,24 @@ export class Sender {
     return this.#alone(() => this.#appender.appendMarker(partition, marker, timeoutMs));
   }
 
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#inFlight !== null) await this.#inFlight;
-    const done = work();
-    this.#inFlight = done.then(
-      () => this.#next(),
-      () => this.#next(),
-    );
-    return done;
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#openings.push(() => work().then(resolve, reject));
+      this.#inFlight ??= this.#run();
+    });
   }
 
   async #run(): Promise<void> {
     // Entries that other shards write in this turn of the event loop travel along.
     await Promise.resolve();
+    // By turns: under load there is always something to send, and an opening that waited for none would wait for ever.
+    await this.#openings.shift()?.();
     await this.#sendOnce();
     this.#next();
   }
 
   #next(): void {
-    this.#inFlight = this.#ready.size > 0 ? this.#run() : null;
+    this.#inFlight = this.#ready.size > 0 || this.#openings.length > 0 ? this.#run() : null;
   }
 
   async #sendOnce(): Promise<void> {

@@ -6,6 +6,14 @@ import type { Shard } from "./shard.ts";
 /** An empty shard asks for this much at least, so that a crowd at its door does not ask for each coupon. */
 const AMOUNT_MIN = 32;
 
+/** `fetch`: a shard that has nothing left fetches what is still on its way to it. */
+interface Wish {
+  amount: number;
+  fetch: boolean;
+  /** When to give up waiting for the shard's own last entry to be durable. */
+  untilMs: number;
+}
+
 type Sought = { moved: true } | { moved: false; issued: number; certain: boolean };
 
 /**
@@ -77,7 +85,7 @@ export class StockTransfers {
    * issued more than the batch's total by now, for good. `not_now`: stock is on its way, or a shard can't be asked.
    */
   async cover(turn: ShardTurn, shortBy: number): Promise<"moved" | "short" | "not_now"> {
-    const sought = await this.#seek(turn, shortBy, true);
+    const sought = await this.#seek(turn, { amount: shortBy, fetch: true, untilMs: this.#deadline() });
     if (sought.moved) return "moved";
     const total = this.#owner.resources.batches.stockOf(turn.shard.address.batch);
     return sought.issued > total ? "short" : "not_now";
@@ -88,7 +96,7 @@ export class StockTransfers {
     const { key } = turn.shard;
     if (this.#fetching.has(key)) return;
     this.#fetching.add(key);
-    this.#seek(turn, 0, false)
+    this.#seek(turn, { amount: 0, fetch: false, untilMs: this.#deadline() })
       .catch((error: unknown) => {
         this.#owner.resources.logger.warn({ because: (error as Error).message, shard: key }, "no stock was fetched");
       })
@@ -97,13 +105,16 @@ export class StockTransfers {
 
   async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
     const { batch } = turn.shard.address;
-    const amount = Math.max(AMOUNT_MIN, this.#waiting.get(turn.shard.key)?.pendings.length ?? 0);
-    const sought = await this.#seek(turn, amount, false);
+    const pendings = this.#waiting.get(turn.shard.key)?.pendings ?? [];
+    const amount = Math.max(AMOUNT_MIN, pendings.length);
+    // As long as the first of the claims waits.
+    const untilMs = this.#deadline(pendings[0]?.arrivedAtMs);
+    const sought = await this.#seek(turn, { amount, fetch: false, untilMs });
     if (sought.moved) return "moved";
     if (!sought.certain) return "not_now";
     if (sought.issued >= this.#owner.resources.batches.stockOf(batch)) return "exhausted";
     // The rest is on its way to shards that nobody may claim from: they are told to fetch it, and can be asked for it then.
-    const fetched = await this.#seek(turn, amount, true);
+    const fetched = await this.#seek(turn, { amount, fetch: true, untilMs });
     return fetched.moved ? "moved" : "not_now";
   }
 
@@ -111,11 +122,11 @@ export class StockTransfers {
    * Moves up to `amount` from the first shard of the batch that has some left. Where none has: what all of them have
    * issued, at least; `certain` where each has said so.
    */
-  async #seek(turn: ShardTurn, amount: number, fetch: boolean): Promise<Sought> {
+  async #seek(turn: ShardTurn, { amount, fetch, untilMs }: Wish): Promise<Sought> {
     const { shard } = turn;
     const { batches, calls } = this.#owner.resources;
     const { batch, shard: target } = shard.address;
-    await this.#settled(shard);
+    await settled(turn.partition.shard(shard.address) ?? shard, untilMs);
     const credited = await calls.readCredits(shard.address);
     const siblings = batches.shardsOf(batch).filter(({ shard: index }) => index !== target);
     const [own] = await calls.readHeaders([shard.address]);
@@ -135,20 +146,8 @@ export class StockTransfers {
     return { moved: false, issued, certain };
   }
 
-  /**
-   * Waits until what the shard has been credited with can't be lost any more: a source that was told of a credit makes
-   * the next transfer, and can't hand out the one before again (docs/recovery.md). As long as the claims wait, at most.
-   */
-  #settled(shard: Shard): Promise<void> {
-    const arrivedAtMs = this.#waiting.get(shard.key)?.pendings[0]?.arrivedAtMs ?? 0;
-    const leftMs = Math.max(0, arrivedAtMs + this.#owner.resources.deadlineMs - performance.now());
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("the shard's last entry is not durable yet")), leftMs);
-      shard.whenDurable(shard.number, () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+  #deadline(sinceMs = performance.now()): number {
+    return sinceMs + this.#owner.resources.deadlineMs;
   }
 
   #credit(turn: ShardTurn, source: number, debit: { amount: number; transfer: number }): Promise<void> {
@@ -180,6 +179,21 @@ export class StockTransfers {
       this.#owner.pump(partition, shard);
     });
   }
+}
+
+/**
+ * Waits until what the shard has been credited with can't be lost any more: a source that was told of a credit makes
+ * the next transfer, and can't hand out the one before again (docs/recovery.md).
+ */
+function settled(shard: Shard, untilMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error("the shard's last entry is not durable yet"));
+    const timer = setTimeout(late, Math.max(0, untilMs - performance.now()));
+    shard.whenDurable(shard.number, () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function tellNotNow({ partition, shard }: ShardTurn, pendings: Pending[]): void {

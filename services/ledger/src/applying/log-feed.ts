@@ -49,12 +49,13 @@ export class LogFeed {
     sessionTimeoutMs: number;
     applier: Applier;
     logger: Logger;
+    createConsumer?: typeof createEntryConsumer;
   }) {
-    const { config, groupId, sessionTimeoutMs, applier, logger } = resources;
+    const { config, groupId, sessionTimeoutMs, applier, logger, createConsumer = createEntryConsumer } = resources;
     this.#applier = applier;
     this.#logger = logger;
     this.#make = () =>
-      createEntryConsumer({
+      createConsumer({
         config,
         groupId,
         sessionTimeoutMs,
@@ -76,11 +77,21 @@ export class LogFeed {
     this.#changing = this.#changing.then(async () => {
       if (this.#stopped) return;
       await this.#consumer.stop();
-      this.#consumer = this.#make();
-      await this.#consumer
-        .start()
-        .catch((error: unknown) => this.#logger.error({ err: error }, "the log can't be read"));
+      await this.#startAnew();
     });
+  }
+
+  /** For as long as it takes: while nothing is read, nobody comes to ask for it again. */
+  async #startAnew(): Promise<void> {
+    while (!this.#stopped) {
+      this.#consumer = this.#make();
+      try {
+        return await this.#consumer.start();
+      } catch (error) {
+        this.#logger.error({ err: error }, "the log can't be read; trying again");
+        await this.#consumer.stop();
+      }
+    }
   }
 
   async stop(): Promise<void> {
