@@ -44,9 +44,11 @@ export class LoadSteps {
   async send(script: Script, named: string[], args: Argument[]): Promise<void> {
     const step = this.sent;
     this.sent += 1;
-    const done = runScript(this.#redis, script, [this.#header, ...named], [this.#token, step, ...args]).catch((error) => {
-      throw script === stepScripts.buckets ? restoreError(error) : error;
-    });
+    const done = runScript(this.#redis, script, [this.#header, ...named], [this.#token, step, ...args]).catch(
+      (error) => {
+        throw script === stepScripts.buckets ? restoreError(error) : error;
+      },
+    );
     done.catch(() => undefined);
     this.#underWay.push(done);
     while (this.#underWay.length >= STEPS_AT_ONCE) expectDone(await this.#underWay.shift(), this.#at);
