@@ -125,18 +125,22 @@ describe("openShardSnapshot", () => {
   it("streams every coupon in order, in bounded chunks, with what it is marked by", async () => {
     await using snapshot = await openShardSnapshot(pool, { ...key, chunkSize: 4 });
     const chunks = await collect(snapshot?.coupons() ?? (async function* () {})());
-    expect(chunks.map(({ first, userIds }) => [first, userIds.length])).toEqual([
+    expect(chunks.map(({ first, count }) => [first, count])).toEqual([
       [0, 4],
       [4, 2],
     ]);
     const { no, on_record, redeemed, deactivated } = touchedBits;
     expect([...(chunks[0]?.touched ?? [])]).toEqual([no, on_record, redeemed, on_record]);
-    expect([...(chunks[1]?.touched ?? [])].slice(0, 2)).toEqual([deactivated, no]);
-    expect(chunks.flatMap(({ userIds }) => userIds)).toEqual([0, 1, 2, 3, 4, 5].map((it) => `user-${it}`));
+    expect([...(chunks[1]?.touched ?? [])]).toEqual([deactivated, no]);
+    expect(chunks.map(({ users }) => Buffer.from(users).toString())).toEqual([
+      "user-0\0user-1\0user-2\0user-3\0",
+      "user-4\0user-5\0",
+    ]);
     expect(Buffer.from(chunks[0]?.keyHashes ?? []).toString("hex")).toBe(
       "0000000000000000000000000000000100000000000000020000000000000003",
     );
-    expect(chunks[0]?.issuedAtSeconds).toEqual([-dayMs, -1, 0, 1].map((it) => Math.floor((at - 5_000 + it) / 1_000)));
+    const seconds = [-dayMs, -1, 0, 1].map((it) => Math.floor((at - 5_000 + it) / 1_000));
+    expect([...(chunks[0]?.issuedAtSeconds ?? [])]).toEqual(seconds);
   });
 
   it("refuses to skip a coupon that is missing", async () => {
@@ -144,7 +148,9 @@ describe("openShardSnapshot", () => {
     try {
       await connection.query("DELETE FROM ledger.coupon WHERE batch = 7 AND shard = 0 AND serial = 2");
       await using snapshot = await openShardSnapshot(pool, { ...key });
-      await expect(collect(snapshot?.coupons() ?? (async function* () {})())).rejects.toThrow("coupon 3 comes where 2");
+      await expect(collect(snapshot?.coupons() ?? (async function* () {})())).rejects.toThrow(
+        "5 coupons from serial 0 to before 6 where 6 are due",
+      );
     } finally {
       await connection.query(
         `INSERT INTO ledger.coupon SELECT 2, issued_at_ms, batch, 2, shard, ${couponStates.redeemed}, via, 'user-2', caller_id

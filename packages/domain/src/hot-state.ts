@@ -57,10 +57,12 @@ export const touchedBits = { no: 0, on_record: 1, redeemed: 2, deactivated: 3 } 
 export interface ImageCoupons {
   /** Serial of the first. */
   first: number;
-  userIds: string[];
+  count: number;
+  /** Their user ids in UTF-8, each ended by a zero byte, which no id holds: as bytes they are hashed without a text made. */
+  users: Uint8Array;
   /** 8 bytes a coupon. */
   keyHashes: Uint8Array;
-  issuedAtSeconds: number[];
+  issuedAtSeconds: Uint32Array;
   /** One of {@link touchedBits} a coupon. */
   touched: Uint8Array;
 }

@@ -7,6 +7,17 @@ export class RedisUnavailable extends Error {
   }
 }
 
+/** Redis does not take buckets as RESTORE has them, so that no shard can be rebuilt in it. Its operator must act. */
+export class RestoreRefused extends Error {
+  override readonly name = "RestoreRefused";
+
+  constructor(because: string, cause?: unknown) {
+    super(`Redis takes no ready-made bucket: it must be 7.0 or later, and its user permitted RESTORE (${because})`, {
+      cause,
+    });
+  }
+}
+
 /** Codes of replies by which a server or cluster says that it can't serve now. Any other error reply is a bug. */
 const UNAVAILABLE =
   /^(LOADING|READONLY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|MISCONF|NOREPLICAS|OOM|BUSY|MOVED|ASK|UNKILLABLE)\b/;

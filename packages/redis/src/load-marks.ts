@@ -26,8 +26,8 @@ export class MarksOfRun {
   /** Bytes of the page up to its last coupon with something on record: the page is as long as writing made it. */
   #length = 0;
 
-  add({ first, userIds, issuedAtSeconds, touched }: ImageCoupons): void {
-    for (let i = 0; i < userIds.length; i += 1) {
+  add({ first, count, issuedAtSeconds, touched }: ImageCoupons): void {
+    for (let i = 0; i < count; i += 1) {
       const second = issuedAtSeconds[i] as number;
       if (second !== this.second) {
         this.#records.push([first + i, second]);

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { RedisConnection } from "./connect.ts";
 import { redisError } from "./errors.ts";
 import { type Keys, PAGE_COUPONS } from "./keys.ts";
-import { type LoadMarks, MarksOfRun } from "./load-marks.ts";
-import { SeenFields, SlotRun } from "./load-slots.ts";
+import { type LoadOptions, loadCoupons } from "./load-coupons.ts";
+import { expectDone, LoadSteps, teachSteps } from "./load-steps.ts";
 import { packAllRules, parseRules } from "./rules-text.ts";
-import { type Argument, loadScript, runScript, type Script } from "./scripts.ts";
+import { loadScript, runScript } from "./scripts.ts";
 import type { ImageCoupons, ShardAddress, ShardImage } from "./shard-calls.ts";
 
 const KEYS_ERASED_AT_ONCE = 1_000;
@@ -14,8 +14,6 @@ const scripts = {
   begin: loadScript("load-begin"),
   erase: loadScript("load-erase"),
   image: loadScript("load-image"),
-  marks: loadScript("load-marks"),
-  slots: loadScript("load-slots"),
   finish: loadScript("load-finish"),
 };
 
@@ -23,21 +21,6 @@ interface Resources {
   redis: RedisConnection;
   keys: Keys;
   hashKey: Buffer;
-}
-
-/** Calls under way at a time: enough that neither side waits for the other. */
-const CALLS_AT_ONCE = 4;
-/** Coupons that are sorted by bucket at a time, and held in memory (24 bytes each) until they are written. */
-const RUN_COUPONS_MAX = 1_048_576;
-/** While one run is read, the one before is written: of a few runs, most of the time neither would wait. */
-const RUNS = 10;
-const RUN_COUPONS_MIN = 65_536;
-
-/** Somebody else has begun to drop or load the shard since. */
-class LoadDisturbed extends Error {}
-
-function expectDone(reply: unknown, at: ShardAddress): void {
-  if (reply !== 1) throw new LoadDisturbed(`shard ${at.batch}.${at.shard} is being loaded or dropped by somebody else`);
 }
 
 /** Takes the shard out of service and removes every key of it but the header, which keeps the token. */
@@ -87,20 +70,7 @@ export async function dropShard(resources: Resources, at: ShardAddress): Promise
   expectDone(await runScript(resources.redis, scripts.erase, [header, header], [token]), at);
 }
 
-export interface LoadOptions {
-  /** Is waited for between pieces of a few milliseconds: lets others have the event loop and Redis. */
-  pace?: () => Promise<void>;
-  /** Coupons sorted at a time. */
-  runCoupons?: number;
-}
-
-/**
- * Drops the shard and builds it anew; see ShardCalls.load.
- *
- * Written coupon by coupon in the order of their serials, each would look up another bucket, in memory that is in no
- * cache: 4 µs of Redis a coupon. So they are sorted by bucket, run by run, and each bucket gets all that it has in the
- * run by one command; while one run is written, the next is read. Steps are numbered, so that none is lost or doubled.
- */
+/** Drops the shard and builds it anew; see ShardCalls.load. */
 export async function loadShard(
   resources: Resources,
   at: ShardAddress,
@@ -113,11 +83,10 @@ export async function loadShard(
   const { redis, keys } = resources;
   const header = keys.header(at);
   const rules = packAllRules(image.rules);
-  // Sent by its hash, a step of a script that the server lacks would let those after it come first.
-  for (const script of [scripts.slots, scripts.marks]) await runScript(redis, script, [header], ["", -1, "", ""]);
+  await teachSteps(redis, header);
   await empty(resources, at, token);
   expectDone(await runScript(redis, scripts.image, [header], [token, image.nextSerial, rules]), at);
-  const steps = new Steps(resources, at, token);
+  const steps = new LoadSteps(redis, at, header, token);
   const loaded = await loadCoupons(resources, at, image, coupons, steps, options);
   if (loaded.coupons !== image.nextSerial) {
     throw new RangeError(
@@ -126,100 +95,6 @@ export async function loadShard(
   }
   const fields = [...headerFields(image, epoch), "q", loaded.second, "c", loaded.seconds];
   expectDone(await runScript(redis, scripts.finish, [header], [token, steps.sent, ...fields, "r", rules]), at);
-}
-
-async function loadCoupons(
-  { keys, hashKey }: Resources,
-  at: ShardAddress,
-  image: ShardImage,
-  coupons: AsyncIterable<ImageCoupons>,
-  steps: Steps,
-  { pace = yieldTurn, runCoupons = runFor(image.nextSerial) }: LoadOptions,
-): Promise<{ coupons: number; second: number; seconds: number }> {
-  const marks = new MarksOfRun();
-  const seen = new SeenFields(image.nextSerial);
-  const size = Math.max(1, Math.min(runCoupons, image.nextSerial));
-  const newRun = () => new SlotRun({ hashKey, batch: at.batch, buckets: image.rules.buckets, size, seen });
-  const stem = keys.bucketStem(at);
-  let run = newRun();
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (full: SlotRun): Promise<void> => {
-    for (const { buckets, packed } of full.calls()) {
-      const named = buckets.map((bucket) => stem + bucket.toString(36));
-      await steps.send(scripts.slots, named, [packed.wide ? 12 : 11, packed.bytes]);
-      await pace();
-    }
-  };
-  const writeMarks = (ready: LoadMarks): Promise<void> => {
-    const pages = ready.pages.map(({ page }) => keys.page(at, page));
-    return steps.send(
-      scripts.marks,
-      [keys.timeIndex(at), ...pages],
-      [ready.index, ...ready.pages.map((it) => it.bits)],
-    );
-  };
-  let next = 0;
-  for await (const chunk of coupons) {
-    if (chunk.first !== next)
-      throw new RangeError(`coupon ${chunk.first} of shard ${at.batch}.${at.shard} is out of order`);
-    const count = chunk.userIds.length;
-    for (let from = 0; from < count; ) {
-      const taken = run.add(chunk, from);
-      from += taken;
-      if (run.full) {
-        await writing;
-        writing = write(run);
-        // Told where it is awaited.
-        writing.catch(() => undefined);
-        run = newRun();
-      }
-    }
-    marks.add(chunk);
-    if (marks.ready) await writeMarks(marks.take());
-    next += count;
-    await pace();
-  }
-  await writing;
-  await write(run);
-  await writeMarks(marks.takeAll());
-  await steps.settled();
-  return { coupons: next, second: marks.second, seconds: marks.seconds };
-}
-
-function runFor(coupons: number): number {
-  return Math.min(RUN_COUPONS_MAX, Math.max(RUN_COUPONS_MIN, Math.ceil(coupons / RUNS)));
-}
-
-const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** The steps of a load, several under way at a time; Redis takes them in their order, or not at all. */
-class Steps {
-  readonly #resources: Resources;
-  readonly #at: ShardAddress;
-  readonly #token: string;
-  readonly #underWay: Promise<unknown>[] = [];
-  sent = 0;
-
-  constructor(resources: Resources, at: ShardAddress, token: string) {
-    this.#resources = resources;
-    this.#at = at;
-    this.#token = token;
-  }
-
-  /** Resolves when there is room for another. @throws LoadDisturbed or RedisUnavailable, of this step or one before */
-  async send(script: Script, named: string[], args: Argument[]): Promise<void> {
-    const { redis, keys } = this.#resources;
-    const step = this.sent;
-    this.sent += 1;
-    const done = runScript(redis, script, [keys.header(this.#at), ...named], [this.#token, step, ...args]);
-    done.catch(() => undefined);
-    this.#underWay.push(done);
-    while (this.#underWay.length >= CALLS_AT_ONCE) expectDone(await this.#underWay.shift(), this.#at);
-  }
-
-  async settled(): Promise<void> {
-    while (this.#underWay.length > 0) expectDone(await this.#underWay.shift(), this.#at);
-  }
 }
 
 /** Everything that is loaded is durable, so the outbox is empty. */

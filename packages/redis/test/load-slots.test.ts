@@ -1,26 +1,29 @@
 import { describe, expect, test } from "vitest";
-import { uint32At, userDigest } from "../src/hashes.ts";
-import { SeenFields, SlotRun } from "../src/load-slots.ts";
+import { UserDigests, uint32At, userDigest } from "../src/hashes.ts";
+import { ChunkCursor, CouponRun } from "../src/load-run.ts";
+import { slotsCalls } from "../src/load-slots.ts";
+import { SeenFields } from "../src/seen-fields.ts";
+import { toChunk } from "./support/image.ts";
 
 const hashKey = Buffer.alloc(32, 7);
 const [batch, buckets] = [7, 3];
 
 /** Slots as Redis has them after the calls: by bucket and field. */
-function applied(run: SlotRun, slots: Map<string, string>): void {
-  for (const { buckets: named, packed } of run.calls()) {
-    const width = packed.wide ? 18 : 17;
+function applied(run: CouponRun, wide: boolean, slots: Map<string, string>): void {
+  for (const { buckets: named, bytes, width: couponBytes } of slotsCalls(run, wide)) {
+    const width = 6 + couponBytes;
     let at = 0;
     for (const bucket of named) {
-      const count = (packed.bytes[at] ?? 0) + (packed.bytes[at + 1] ?? 0);
-      const isNew = packed.bytes[at] ?? 0;
+      const count = (bytes[at] ?? 0) + (bytes[at + 1] ?? 0);
+      const isNew = bytes[at] ?? 0;
       at += 2;
       for (let i = 0; i < count; i += 1, at += width) {
-        const slot = `${bucket}/${packed.bytes.toString("hex", at, at + 6)}`;
+        const slot = `${bucket}/${bytes.toString("hex", at, at + 6)}`;
         if (i < isNew && slots.has(slot)) throw new Error(`${slot} is called new and is there`);
-        slots.set(slot, (slots.get(slot) ?? "") + packed.bytes.toString("hex", at + 6, at + width));
+        slots.set(slot, (slots.get(slot) ?? "") + bytes.toString("hex", at + 6, at + width));
       }
     }
-    expect(at).toBe(packed.bytes.length);
+    expect(at).toBe(bytes.length);
   }
 }
 
@@ -28,28 +31,34 @@ describe("coupons sorted by bucket", () => {
   test("make each user's slot in the order of serials, over runs and over the border of wide serials", () => {
     const start = 0xc00000 - 1_000;
     const users = Array.from({ length: 5_000 }, (_, i) => `u${(i * 7_919) % 3_100}`);
-    const keyHashes = Buffer.alloc(users.length * 8);
+    const keyHash = (i: number) => i.toString(16).padStart(16, "0");
     const expected = new Map<string, string>();
     users.forEach((userId, i) => {
-      keyHashes.writeUInt32BE(i, i * 8 + 4);
       const user = userDigest(hashKey, batch, userId);
       const slot = `${uint32At(user, 4) % buckets}/${Buffer.from(user.slice(8, 14), "latin1").toString("hex")}`;
       const serial = start + i;
       const bytes = serial < 0xc00000 ? serial.toString(16).padStart(6, "0") : (serial + 0xc0000000).toString(16);
-      expected.set(slot, (expected.get(slot) ?? "") + bytes + keyHashes.toString("hex", i * 8, i * 8 + 8));
+      expected.set(slot, (expected.get(slot) ?? "") + bytes + keyHash(i));
     });
-    const chunk = { first: start, userIds: users, keyHashes, issuedAtSeconds: [], touched: new Uint8Array() };
+    const chunk = toChunk(
+      users.map((userId, i) => ({
+        serial: start + i,
+        userId,
+        keyHash: keyHash(i),
+        issuedAtSeconds: 1,
+        touched: "no",
+      })),
+    );
     const found = new Map<string, string>();
-    const seen = new SeenFields(users.length);
-    const newRun = () => new SlotRun({ hashKey, batch, buckets, size: 1_500, seen });
-    let run = newRun();
-    for (let from = 0; from < users.length; ) {
-      from += run.add(chunk, from);
-      if (!run.full) continue;
-      applied(run, found);
-      run = newRun();
+    const [seen, digests] = [new SeenFields(users.length), new UserDigests(hashKey, batch)];
+    const cursor = new ChunkCursor(chunk);
+    for (const size of [600, 400, 1_500, 1_500, 1_000]) {
+      const run = new CouponRun({ digests, buckets, size, seen });
+      const wide = start + cursor.index >= 0xc00000;
+      while (!run.full) run.add(cursor, 256);
+      applied(run, wide, found);
     }
-    applied(run, found);
+    expect(cursor.left).toBe(0);
     expect(found).toEqual(expected);
   });
 });

@@ -1,15 +1,19 @@
 import { type ImageCoupons, touchedBits } from "@coupon/domain";
-import { to as copyTo } from "pg-copy-streams";
+import { copyOut } from "../copy-out.ts";
 import type { Connection } from "../pool.ts";
 import { couponStates, type StoredState } from "./rows.ts";
 
-/** Coupons of one COPY: some 5 MB of rows, of which two lots are in memory at most. */
-const RANGE_COUPONS = 65_536;
 /** Of PGCOPY's header, with no extension. */
 const HEADER_BYTES = 19;
-/** Of a row up to its text: a count of columns, five lengths, and 4 + 8 + 2 + 8 bytes. */
-const FIXED_BYTES = 44;
-const END_OF_ROWS = -1;
+const NULL_LENGTH = -1;
+
+/**
+ * A range as one row, its columns as wide as the range. A row for each coupon cost PostgreSQL as much, and this process
+ * 0.6 µs a coupon, for the protocol frames each of them.
+ */
+const COLUMNS = `count(*), max(serial), string_agg(textsend(user_id), '\\x00' ORDER BY serial) || '\\x00'::bytea,
+  string_agg(int8send(key_hash), '' ORDER BY serial), string_agg(int8send(issued_at_ms), '' ORDER BY serial),
+  string_agg(int2send(state), '' ORDER BY serial)`;
 
 const touchedBy: Record<StoredState, number> = {
   [couponStates.untouched]: touchedBits.no,
@@ -20,10 +24,10 @@ const touchedBy: Record<StoredState, number> = {
 };
 
 /**
- * The coupons of a shard with serials from 0, in chunks of `chunkSize` at most. Rows come by COPY in its binary format
- * and range by range, so that no statement is long; while one range is taken in, the next is on its way.
+ * The coupons of a shard with serials from 0, in chunks of `chunkSize` at most. Each is read by one COPY in binary
+ * format, so that no statement is long; while one is taken in, the next is on its way.
  *
- * @throws RangeError where a serial below the last one is missing
+ * @throws RangeError where a serial is missing, or there is one too many
  */
 export async function* readImageCoupons(
   connection: Connection,
@@ -34,17 +38,18 @@ export async function* readImageCoupons(
   // A range is always by the primary key, also before the tables have statistics.
   await connection.query("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off");
   const read = (from: number): Promise<Buffer> => {
-    const range = readRange(connection, shard, from, issued);
+    const range = readRange(connection, shard, from, from + chunkSize < issued ? from + chunkSize : undefined);
     // Told where it is awaited; until then a failure is nobody's.
     range.catch(() => undefined);
     return range;
   };
   let next = read(0);
   try {
-    for (let from = 0; from < issued || from === 0; from += RANGE_COUPONS) {
+    for (let from = 0; from < issued || from === 0; from += chunkSize) {
       const bytes = await next;
-      if (from + RANGE_COUPONS < issued) next = read(from + RANGE_COUPONS);
-      yield* parseRange(bytes, from, chunkSize);
+      if (from + chunkSize < issued) next = read(from + chunkSize);
+      const coupons = parseRange(bytes, from, Math.min(chunkSize, issued - from));
+      if (coupons.count > 0) yield coupons;
     }
   } finally {
     // Who stops early finds the connection free.
@@ -52,65 +57,64 @@ export async function* readImageCoupons(
   }
 }
 
+/** The last range is open, so that a coupon too many is not overlooked. */
 async function readRange(
   connection: Connection,
   { batch, shard }: { batch: number; shard: number },
   from: number,
-  issued: number,
+  until?: number,
 ): Promise<Buffer> {
-  const key = [batch, shard, from].map(Number);
-  // The last range is open, so that a coupon too many is not overlooked.
-  const until = from + RANGE_COUPONS < issued ? `AND serial < ${from + RANGE_COUPONS}` : "";
-  const stream = connection.query(
-    copyTo(
-      `COPY (SELECT serial, issued_at_ms / 1000, state, key_hash, user_id FROM ledger.coupon
-        WHERE batch = ${key[0]} AND shard = ${key[1]} AND serial >= ${key[2]} ${until} ORDER BY serial)
-       TO STDOUT (FORMAT binary)`,
-    ),
-  );
+  const range = `batch = ${Number(batch)} AND shard = ${Number(shard)} AND serial >= ${Number(from)}`;
+  const end = until === undefined ? "" : ` AND serial < ${Number(until)}`;
+  const query = `SELECT ${COLUMNS} FROM ledger.coupon WHERE ${range}${end}`;
   const parts: Buffer[] = [];
-  try {
-    for await (const part of stream) parts.push(part as Buffer);
-  } finally {
-    // The driver's time-out of a query ends by this call-back, which a COPY never makes by itself.
-    (stream as { callback?: () => void }).callback?.();
-  }
+  for await (const part of copyOut(connection, `COPY (${query}) TO STDOUT (FORMAT binary)`)) parts.push(part);
   return Buffer.concat(parts);
 }
 
-function* parseRange(bytes: Buffer, from: number, chunkSize: number): Generator<ImageCoupons> {
-  let at = HEADER_BYTES;
-  let first = from;
-  while (bytes.readInt16BE(at) !== END_OF_ROWS) {
-    const chunk = emptyChunk(first, chunkSize);
-    let count = 0;
-    for (; count < chunkSize && bytes.readInt16BE(at) !== END_OF_ROWS; count += 1) {
-      at = parseRow(bytes, at, chunk, count);
-    }
-    first += count;
-    yield chunk;
+/** Serials are a key, so that as many as there may be, up to the last, are all of them. */
+function parseRange(bytes: Buffer, first: number, due: number): ImageCoupons {
+  const [count, last, users, keyHashes, times, states] = columnsOf(bytes);
+  const found = Number(count?.readBigInt64BE());
+  if (found !== due || (due > 0 && last?.readInt32BE() !== first + due - 1)) {
+    const until = last === null ? first : (last?.readInt32BE() ?? 0) + 1;
+    throw new RangeError(`${found} coupons from serial ${first} to before ${until} where ${due} are due`);
   }
-}
-
-function emptyChunk(first: number, size: number): ImageCoupons {
+  const none = Buffer.alloc(0);
   return {
     first,
-    userIds: [],
-    keyHashes: new Uint8Array(size * 8),
-    issuedAtSeconds: [],
-    touched: new Uint8Array(size),
+    count: due,
+    users: users ?? none,
+    keyHashes: keyHashes ?? none,
+    issuedAtSeconds: secondsOf(times ?? none, due),
+    touched: touchedOf(states ?? none, due),
   };
 }
 
-/** Takes in the row that starts at `at`; gives where the next one does. */
-function parseRow(bytes: Buffer, at: number, chunk: ImageCoupons, index: number): number {
-  const serial = bytes.readInt32BE(at + 6);
-  if (serial !== chunk.first + index)
-    throw new RangeError(`coupon ${serial} comes where ${chunk.first + index} is due`);
-  chunk.issuedAtSeconds.push(bytes.readUInt32BE(at + 14) * 0x1_0000_0000 + bytes.readUInt32BE(at + 18));
-  chunk.touched[index] = touchedBy[bytes.readInt16BE(at + 26) as StoredState];
-  for (let i = 0; i < 8; i += 1) chunk.keyHashes[index * 8 + i] = bytes[at + 32 + i] as number;
-  const end = at + FIXED_BYTES + bytes.readInt32BE(at + 40);
-  chunk.userIds.push(bytes.toString("utf8", at + FIXED_BYTES, end));
-  return end;
+function columnsOf(bytes: Buffer): (Buffer | null)[] {
+  const columns: (Buffer | null)[] = [];
+  let at = HEADER_BYTES + 2;
+  for (let left = bytes.readInt16BE(HEADER_BYTES); left > 0; left -= 1) {
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    columns.push(length === NULL_LENGTH ? null : bytes.subarray(at, at + length));
+    at += Math.max(0, length);
+  }
+  return columns;
+}
+
+function secondsOf(times: Buffer, count: number): Uint32Array {
+  const seconds = new Uint32Array(count);
+  const view = new DataView(times.buffer, times.byteOffset, times.length);
+  for (let i = 0; i < count; i += 1) {
+    seconds[i] = Math.floor((view.getUint32(i * 8) * 0x1_0000_0000 + view.getUint32(i * 8 + 4)) / 1_000);
+  }
+  return seconds;
+}
+
+function touchedOf(states: Buffer, count: number): Uint8Array {
+  const touched = new Uint8Array(count);
+  // A state is one digit, in the second of its two bytes.
+  for (let i = 0; i < count; i += 1) touched[i] = touchedBy[states[i * 2 + 1] as StoredState];
+  return touched;
 }

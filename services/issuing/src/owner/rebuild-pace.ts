@@ -1,4 +1,4 @@
-/** Each holds a connection to PostgreSQL and up to 120 MB while it runs; the other connections are for openings. */
+/** Each holds a connection to PostgreSQL while it runs; the other connections are for openings. */
 const REBUILDS_AT_ONCE = 2;
 /** While other shards are asked, rebuilds take this part of the time: what they take is lost to those. */
 const SHARE_WHILE_ASKED = 0.1;

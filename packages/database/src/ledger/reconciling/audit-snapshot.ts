@@ -1,5 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
-import { to as copyTo } from "pg-copy-streams";
+import { copyOut } from "../../copy-out.ts";
 import type { Connection, Pool } from "../../pool.ts";
 import { begin, rollback } from "../../transaction.ts";
 import { type PartitionPosition, readPositions } from "../partitions.ts";
@@ -108,11 +108,10 @@ function within({ batch, shard, from, to }: SerialRange): string {
 
 /** Rows as lines of COPY's text format: an order of magnitude less work for the driver than rows of values. */
 async function copyLines(connection: Connection, query: string, onLine: (line: string) => void): Promise<void> {
-  const stream = connection.query(copyTo(`COPY (${query}) TO STDOUT`));
   const decoder = new StringDecoder("utf8");
   let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.write(chunk as Buffer)).split("\n");
+  for await (const part of copyOut(connection, `COPY (${query}) TO STDOUT`)) {
+    const lines = (rest + decoder.write(part)).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) onLine(line);
   }
