@@ -222,7 +222,9 @@ describe("writeEntries", () => {
         }),
       }),
     );
-    const { rows } = await pool.query("SELECT shard, state, count(*)::int AS n FROM ledger.coupon GROUP BY 1, 2 ORDER BY 1, 2");
+    const { rows } = await pool.query(
+      "SELECT shard, state, count(*)::int AS n FROM ledger.coupon GROUP BY 1, 2 ORDER BY 1, 2",
+    );
     expect(rows).toEqual([
       { shard: 0, state: 0, n: 1 },
       { shard: 0, state: 2, n: 48 },

@@ -78,7 +78,9 @@ export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; pr
     const named = gathered.flatMap(({ hash: of }) => [keys.order(of), keys.orderMark(of.charAt(0))]);
     const args = gathered.flatMap(({ names, argument, checked }) => [names, argument, checked ? "1" : "0"]);
     const letters = await unlessAway(runScript(redis, tieScript, named, args) as Promise<string>);
-    return gathered.map((_, index) => (letters === null ? "unavailable" : (OUTCOMES[letters.charAt(index)] ?? "other")));
+    return gathered.map((_, index) =>
+      letters === null ? "unavailable" : (OUTCOMES[letters.charAt(index)] ?? "other"),
+    );
   });
   const unties = new Gathered<Tie, void>(size, async (gathered) => {
     const named = gathered.map(({ hash: of }) => keys.order(of));

@@ -210,7 +210,8 @@ describe("redeem", () => {
     await shard.lock({ serial: 5, orderId: "other" });
     await shard.deactivate(4_100);
     const order = orderOf();
-    const of = (serial: number, orderId = `o${serial}`) => redeemOf({ serial, userId: `user-${serial}`, orderId, order });
+    const of = (serial: number, orderId = `o${serial}`) =>
+      redeemOf({ serial, userId: `user-${serial}`, orderId, order });
     const outcomes = await shard.did(
       shard.calls.redeem(shard.at, shard.expect, [
         of(0),
