@@ -37,7 +37,6 @@ export class Owner implements OwnerContext {
     this.resources = resources;
     this.sender = new Sender(resources.appender, resources.appendTimeoutMs, {
       handedOver: (partition, shard) => this.pump(partition, shard),
-      madeDurable: (partition, shard) => this.pump(partition, shard),
       suspect: (partition, because) => this.#partitions.reopen(partition, because),
       sent: (entries, seconds) => resources.metrics.sent(entries, seconds),
     });
@@ -166,7 +165,6 @@ export class Owner implements OwnerContext {
   /** Starts the shard's next script call, where it is free for one. */
   pump(partition: Partition, shard: Shard): void {
     if (partition.phase !== "serving" || shard.recovering || shard.running || shard.unsent > 0) return;
-    if (shard.gathers) return;
     const job = shard.jobs.shift();
     const turn = job === undefined ? this.#microBatches.next(partition, shard) : () => job.run();
     if (turn === null) return;

@@ -11,8 +11,6 @@ type Appender = Pick<EntryAppender, "append" | "appendMarker">;
 export interface SenderHooks {
   /** A shard's entries have been handed to a send: its next script call may start. */
   handedOver(partition: Partition, shard: Shard): void;
-  /** A shard's entries are durable: a script call that has waited for that may start, before they are answered. */
-  madeDurable(partition: Partition, shard: Shard): void;
   /** The partition can't be trusted any more: it has to be opened again. */
   suspect(partition: Partition, because: string): void;
   sent(entries: number, seconds: number): void;
@@ -82,7 +80,6 @@ export class Sender {
       const bases = new Map(offsets.map(({ partition, baseOffset }) => [partition, baseOffset]));
       const counted = load.filter((item) => this.#counts(item, bases.get(item.partition.id)));
       this.#hooks.sent(load.length, (performance.now() - startedAt) / 1000);
-      this.#madeDurable(counted, bases);
       // Answering a hundred requests keeps this thread busy for milliseconds: the next send goes out first.
       setImmediate(() => {
         for (const item of counted) answer(item, bases.get(item.partition.id) as number);
@@ -92,16 +89,6 @@ export class Sender {
       for (const { partition, generation } of load) {
         if (partition.generation === generation) this.#hooks.suspect(partition, because);
       }
-    }
-  }
-
-  #madeDurable(counted: Load[], bases: ReadonlyMap<number, number>): void {
-    for (const { partition, entries } of counted) {
-      const base = bases.get(partition.id) as number;
-      entries.forEach(({ shard, number }, index) => {
-        shard.madeDurable(number, base + index);
-      });
-      for (const { shard } of entries) this.#hooks.madeDurable(partition, shard);
     }
   }
 

@@ -16,9 +16,6 @@ export interface Job {
   abandon?(): void;
 }
 
-/** Operations in a micro-batch from which on a shard is under load. */
-const LOADED_MIN = 32;
-
 /**
  * One shard as its owner sees it: what has been asked of it, the number of its last entry in Redis,
  * and how far its entries are durable. Holds no rules of coupons; those are the script's.
@@ -41,8 +38,6 @@ export class Shard {
   running = false;
   /** Entries written in Redis and not yet handed to a send: the next script call waits for it, so batches grow. */
   unsent = 0;
-  /** Operations in the last micro-batch. */
-  lastTaken = 0;
   /** Until when the shards of the batch are known to be empty, for the rules version given. */
   exhaustedAtVersion = 0;
   /** The rules version whose total is known to be below what all shards have issued. */
@@ -75,14 +70,6 @@ export class Shard {
     return !this.running && this.unsent === 0 && this.#waiting.length === 0;
   }
 
-  /**
-   * Under load the next micro-batch waits until the last one's entry is durable, so that two share the work and not three:
-   * they are half as large again, and what each costs by itself is a tenth of a redemption's processor time.
-   */
-  get gathers(): boolean {
-    return this.lastTaken >= LOADED_MIN && this.number > this.durable && this.jobs.length === 0;
-  }
-
   expectation(epoch: number): Expectation {
     return { epoch, hash: this.hash, durable: this.durable, durableOffset: this.durableOffset };
   }
@@ -108,7 +95,6 @@ export class Shard {
       this.#queues.delete(name);
       if (pendings !== queue) this.#queues.set(name, queue);
       this.#queued -= pendings.length;
-      this.lastTaken = pendings.length;
       return { name, pendings };
     }
     return null;
@@ -139,15 +125,9 @@ export class Shard {
     else this.#onDurable.push({ number, run });
   }
 
-  /** Takes note that entries up to this one are durable; `becameDurable` tells those who wait for that. */
-  madeDurable(number: number, offset: number): void {
-    if (number <= this.durable) return;
+  becameDurable(number: number, offset: number, partition: number): void {
     this.durable = number;
     this.durableOffset = offset;
-  }
-
-  becameDurable(number: number, offset: number, partition: number): void {
-    this.madeDurable(number, offset);
     let answered = 0;
     for (const waiting of this.#waiting) {
       if (waiting.number > number) break;
