@@ -190,6 +190,70 @@ describe("writeEntries", () => {
     ]);
   });
 
+  it("writes the states, holds and redemptions of many coupons of several shards", async () => {
+    const many = Array.from({ length: 100 }, (_, serial) => serial);
+    const shards = [0, 1];
+    const place = (shard: number, serial: number) => ({ batch: 7, shard, serial });
+    const order = (shard: number, serial: number) => ({
+      ...place(shard, serial),
+      callerId: "shop",
+      orderId: `order "${serial}" – ${shard}\t`,
+      payload: "p",
+      discount: discountOf(500),
+    });
+    const everywhere = shards.flatMap((shard) => many.map((serial) => [shard, serial] as const));
+    const coupons = everywhere.map(([shard, serial]) => ({ shard, serial, userId: `u${serial}`, atMs: at }));
+    await writeEntries(pool, writeOf(0, { coupons: couponsOf(coupons) }));
+    const holds = everywhere.map(([shard, serial]) => ({ ...order(shard, serial), lockedAtMs: at, untilMs: at + 9 }));
+    const touched = many.map((serial) => ({ ...place(1, serial), state: STATE_TOUCHED }) as const);
+    const locked = many.slice(0, 98).map((serial) => ({ ...place(0, serial), state: couponStates.locked }));
+    await writeEntries(pool, writeOf(1, { facts: factsOf({ holds, states: [...locked, ...touched] }) }));
+    const done = everywhere.filter(([, serial]) => serial % 2 === 0);
+    await writeEntries(
+      pool,
+      writeOf(2, {
+        facts: factsOf({
+          states: [
+            ...done.map(([shard, serial]) => ({ ...place(shard, serial), state: couponStates.redeemed })),
+            { ...place(0, 1), state: couponStates.deactivated },
+          ],
+          holdsEnded: [...done.map(([shard, serial]) => place(shard, serial)), place(1, 1)],
+          redemptions: done.map(([shard, serial]) => ({ ...order(shard, serial), number: 3, redeemedAtMs: at })),
+        }),
+      }),
+    );
+    const { rows } = await pool.query(
+      "SELECT shard, state, count(*)::int AS n FROM ledger.coupon GROUP BY 1, 2 ORDER BY 1, 2",
+    );
+    expect(rows).toEqual([
+      { shard: 0, state: 0, n: 1 },
+      { shard: 0, state: 2, n: 48 },
+      { shard: 0, state: 3, n: 50 },
+      { shard: 0, state: 4, n: 1 },
+      { shard: 1, state: 1, n: 50 },
+      { shard: 1, state: 3, n: 50 },
+    ]);
+    const held = await pool.query("SELECT shard, count(*)::int AS n FROM ledger.hold GROUP BY 1 ORDER BY 1");
+    expect(held.rows).toEqual([
+      { shard: 0, n: 50 },
+      { shard: 1, n: 49 },
+    ]);
+    expect(await count("redemption")).toBe(100);
+    const one = await pool.query("SELECT * FROM ledger.redemption WHERE shard = 1 AND serial = 98");
+    expect(one.rows[0]).toEqual({
+      ...{ batch: 7, shard: 1, serial: 98, number: 3, caller_id: "shop", order_id: 'order "98" – 1\t', payload: "p" },
+      ...{ redeemed_at_ms: at, discount: 500, currency: discountOf(500).currency, lines: discountOf(500).lines },
+    });
+  });
+
+  it("refuses a redemption whose numbers are none, and leaves the position where it was", async () => {
+    const redemption = { batch: 7, shard: 0, serial: 1.5, number: 1, callerId: "shop", orderId: "o", payload: "" };
+    const redemptions = [{ ...redemption, redeemedAtMs: at, discount: discountOf(1) }];
+    const write = writeEntries(pool, writeOf(0, { facts: factsOf({ redemptions }) }));
+    await expect(write).rejects.toThrow(RangeError);
+    expect((await readPositions(pool, [3]))[0]?.position).toBe(0);
+  });
+
   it("refuses a coupon twice and leaves the position where it was", async () => {
     const coupons = () => couponsOf([{ serial: 1, userId: "anna", atMs: at }]);
     await writeEntries(pool, writeOf(0, { coupons: coupons() }));

@@ -52,12 +52,16 @@ export function orderPayloadHash(order: Order): string {
   const lines = order.lines.map((line) => [
     line.lineId,
     line.productId,
-    [...new Set(line.categoryIds)].sort(),
+    distinct(line.categoryIds),
     line.sellerId ?? null,
     line.quantity,
     line.unitAmount,
   ]);
   return payloadHash([order.amount, order.currency, lines]);
+}
+
+function distinct(ids: readonly string[] = []): readonly string[] {
+  return ids.length < 2 ? ids : [...new Set(ids)].sort();
 }
 
 /** First 16 hexadecimal digits of the SHA-256 of a value's JSON; the value holds arrays, not objects. */

@@ -81,9 +81,12 @@ export const redeemCall: CouponCall<RedeemRequest, RedeemOutcome> = {
   pack: (request) => {
     const { order } = request;
     const stem = [`${request.serial}`, request.userId, orderOf(request), bit(request.permitted), itemStem(request)];
-    if (order === undefined) return [...stem, "0", "", "", "", "", ""];
+    if (order === undefined) return [...stem, "", "", "", ""];
     const payload = plain(order.payload, "a payload hash");
-    return [...stem, "1", payload, `${order.validFromMs}`, `${order.validUntilMs}`, ...verdictOf(order.verdict)];
+    if (payload === "") throw new TypeError("an order that is given has a payload hash");
+    const { verdict } = order;
+    const discount = verdict.kind === "discount" ? JSON.stringify(verdict.discount) : verdict.kind;
+    return [...stem, payload, `${order.validFromMs}`, `${order.validUntilMs}`, discount];
   },
   parse: (line, { order }) => {
     if (line.charAt(0) === "g" && order?.verdict.kind === "discount") {

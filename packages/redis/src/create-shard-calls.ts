@@ -108,11 +108,14 @@ class RedisShardCalls implements ShardCalls {
     return async (at: ShardAddress, expect: Expectation, requests: Request[]): Promise<Applied<Outcome>> => {
       if (requests.length > CLAIMS_MAX) throw new RangeError(`more than ${CLAIMS_MAX} requests in a call`);
       const keys = [this.#keys.header(at), this.#keys.outbox(at)];
+      const pages = new Set<string>();
       const args: Argument[] = frameArguments(at, expect);
       for (const request of requests) {
-        keys.push(this.#keys.pageOf(at, request.serial), this.#keys.record(at, request.serial));
+        keys.push(this.#keys.record(at, request.serial));
+        pages.add(this.#keys.pageOf(at, request.serial));
         args.push(...call.pack(request));
       }
+      keys.push(...pages);
       const reply = (await runScript(this.#redis, scripts[call.script], keys, args)) as Reply;
       const parse = (line: string, index: number) => call.parse(line, requests[index] as Request);
       return applied(reply, (text) => (requests.length === 0 ? [] : text.split("\n").map(parse)));

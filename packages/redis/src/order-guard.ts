@@ -77,20 +77,21 @@ export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; pr
   const ties = new Gathered<Tie, TieOutcome>(size, async (gathered) => {
     const named = gathered.flatMap(({ hash: of }) => [keys.order(of), keys.orderMark(of.charAt(0))]);
     const args = gathered.flatMap(({ names, argument, checked }) => [names, argument, checked ? "1" : "0"]);
-    const letters = (await runScript(redis, tieScript, named, args)) as string;
-    return [...letters].map((letter) => OUTCOMES[letter] ?? "other");
+    const letters = await unlessAway(runScript(redis, tieScript, named, args) as Promise<string>);
+    return gathered.map((_, index) =>
+      letters === null ? "unavailable" : (OUTCOMES[letters.charAt(index)] ?? "other"),
+    );
   });
   const unties = new Gathered<Tie, void>(size, async (gathered) => {
     const named = gathered.map(({ hash: of }) => keys.order(of));
     const args = gathered.flatMap(({ names, argument }) => [names, argument]);
-    await runScript(redis, untieScript, named, args);
+    await unlessAway(runScript(redis, untieScript, named, args));
     return gathered.map(() => undefined);
   });
   return {
-    claim: (order, coupons, keptMs, checked = false) =>
-      ties.ask(tieOf(order, coupons, `${keptMs}`, checked)).catch(unlessAway("unavailable")),
-    giveBack: (order, coupons) => unties.ask(tieOf(order, coupons, "1")).catch(unlessAway(undefined)),
-    forget: (order, coupons) => unties.ask(tieOf(order, coupons, "0")).catch(unlessAway(undefined)),
+    claim: (order, coupons, keptMs, checked = false) => ties.ask(tieOf(order, coupons, `${keptMs}`, checked)),
+    giveBack: (order, coupons) => unties.ask(tieOf(order, coupons, "1")),
+    forget: (order, coupons) => unties.ask(tieOf(order, coupons, "0")),
     restore: (read) => restore({ redis, keys, token }, read),
   };
 }
@@ -138,9 +139,12 @@ function shortHash(text: string): string {
   return hash("sha256", text, "base64url").slice(0, HASH_CHARACTERS);
 }
 
-function unlessAway<T>(otherwise: T): (error: unknown) => T {
-  return (error) => {
-    if (error instanceof RedisUnavailable) return otherwise;
+/** Null where Redis can't be asked. */
+async function unlessAway<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof RedisUnavailable) return null;
     throw error;
-  };
+  }
 }

@@ -202,6 +202,44 @@ describe("redeem", () => {
     expect(await redeem({})).toEqual(refused("coupon_locked"));
   });
 
+  test("in one micro-batch, over several pages of bits, each as it would be alone", async () => {
+    shard = await ShardUnderTest.open(redis, { allotment: 5_000 });
+    for (let from = 0; from < 4_200; from += 700) {
+      await shard.issue(...Array.from({ length: 700 }, (_, n) => `user-${from + n}`));
+    }
+    await shard.lock({ serial: 5, orderId: "other" });
+    await shard.deactivate(4_100);
+    const order = orderOf();
+    const of = (serial: number, orderId = `o${serial}`) =>
+      redeemOf({ serial, userId: `user-${serial}`, orderId, order });
+    const outcomes = await shard.did(
+      shard.calls.redeem(shard.at, shard.expect, [
+        of(0),
+        of(4_150),
+        { ...of(7), permitted: false },
+        of(7),
+        of(5),
+        of(4_100),
+        of(9_000),
+        of(1),
+        of(0, "late"),
+        of(5, "other"),
+      ]),
+    );
+    expect(outcomes.map((outcome) => (outcome.kind === "refused" ? outcome.code : outcome.kind))).toEqual([
+      ...["redeemed", "redeemed", "not_permitted", "redeemed", "coupon_locked"],
+      ...["cold", "coupon_not_found", "redeemed", "coupon_redeemed", "redeemed"],
+    ]);
+    expect(shard.entries.at(-1)).toMatchObject({
+      items: [0, 4_150, 7, 1, 5].map((serial) => ({ serial, payload: "p1", discount })),
+    });
+    const found = await shard.calls.readRecords(shard.at, [0, 1, 2, 5, 7, 4_150]);
+    expect(found.map((each) => each?.record.state)).toEqual([
+      ...["redeemed", "redeemed", "effective", "redeemed", "redeemed", "redeemed"],
+    ]);
+    expect(await shard.redeem(of(4_100))).toEqual(cold);
+  });
+
   test("twice in one micro-batch is once", async () => {
     await start();
     const order = orderOf();

@@ -1,15 +1,12 @@
 import type { IssueItem } from "@coupon/domain";
+import { HEADER, TRAILER_BYTES, UTF8_BYTES_MAX } from "./binary-copy.ts";
 
 /** Columns in the order in which {@link CouponCopy} writes them. */
 export const couponColumns = "key_hash, issued_at_ms, batch, serial, shard, state, via, user_id, caller_id";
 
 const COLUMNS = 9;
-/** PGCOPY signature, flags and length of the header extension. */
-const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
 /** Of a row without its two texts: column count, nine lengths, 8 + 8 + 4 + 4 + 2 + 2 + 1 bytes. */
 const FIXED_BYTES = 2 + COLUMNS * 4 + 29;
-const UTF8_BYTES_MAX = 3;
-const TRAILER_BYTES = 2;
 const FIRST_BYTES = 64 * 1024;
 
 /**

@@ -1,5 +1,9 @@
+import type { Connection } from "../pool.ts";
 import type { Statement } from "./advance.ts";
+import { holdsEndedOfShard, splitAlike, stateOfShard } from "./alike.ts";
 import { type Column, from, into } from "./bulk.ts";
+import { copyInto } from "./copy-into.ts";
+import { encodeRedemptions, redemptionColumns } from "./redemption-copy.ts";
 import type {
   CorrectionRow,
   CouponKey,
@@ -7,7 +11,6 @@ import type {
   FactRows,
   HoldRow,
   OrderFact,
-  RedemptionRow,
   ReleaseRow,
   ReversalRow,
   RulesRow,
@@ -31,16 +34,6 @@ const holdColumns: Column<HoldRow>[] = [
   ["locked_at_ms", "bigint", (row) => row.lockedAtMs],
   ["until_ms", "bigint", (row) => row.untilMs],
   ["discount", "jsonb", (row) => JSON.stringify(row.discount)],
-];
-
-const redemptionColumns: Column<RedemptionRow>[] = [
-  ...ofOrder,
-  ["number", "bigint", (row) => row.number],
-  ["payload", "text", (row) => row.payload],
-  ["redeemed_at_ms", "bigint", (row) => row.redeemedAtMs],
-  ["discount", "bigint", (row) => row.discount.discount],
-  ["currency", "text", (row) => row.discount.currency],
-  ["lines", "jsonb", (row) => JSON.stringify(row.discount.lines)],
 ];
 
 const reversalColumns: Column<ReversalRow>[] = [
@@ -126,7 +119,6 @@ const bulk = {
     name: "ledger-holds-ended",
     text: `DELETE FROM ledger.hold h USING ${u} WHERE ${couponOf("h")}`,
   })),
-  redemptions: into("redemption", redemptionColumns),
   reversals: into("reversal", reversalColumns),
   releases: into("release", releaseColumns),
   deactivations: into("deactivation", deactivationColumns),
@@ -140,13 +132,28 @@ const bulk = {
   })),
 };
 
+/**
+ * Writes what several entries do to coupons that are there already.
+ *
+ * @throws any error of the driver
+ */
+export async function writeFacts(connection: Connection, facts: FactRows): Promise<void> {
+  for (const statement of factStatements(facts)) await connection.query(statement);
+  if (facts.redemptions.length > 0) {
+    await copyInto(connection, `ledger.redemption (${redemptionColumns})`, encodeRedemptions(facts.redemptions));
+  }
+}
+
 /** Statements for the rows that there are, none for what there is nothing of. */
-export function factStatements(facts: FactRows): Statement[] {
+function factStatements(facts: FactRows): Statement[] {
+  const states = splitAlike(facts.states, ({ state }) => state);
+  const ended = splitAlike(facts.holdsEnded, () => 0);
   return [
-    bulk.states(facts.states),
+    ...states.alike.map(stateOfShard),
+    bulk.states(states.others),
     bulk.holds(facts.holds),
-    bulk.holdsEnded(facts.holdsEnded),
-    bulk.redemptions(facts.redemptions),
+    ...ended.alike.map(holdsEndedOfShard),
+    bulk.holdsEnded(ended.others),
     bulk.reversals(facts.reversals),
     bulk.releases(facts.releases),
     bulk.deactivations(facts.deactivations),

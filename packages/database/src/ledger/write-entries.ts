@@ -1,10 +1,9 @@
-import type { Writable } from "node:stream";
-import { from as copyFrom } from "pg-copy-streams";
 import type { Connection, Pool } from "../pool.ts";
 import { inTransaction } from "../transaction.ts";
 import { advanceStatement, type Statement } from "./advance.ts";
+import { copyInto } from "./copy-into.ts";
 import { type CouponCopy, couponColumns } from "./coupon-copy.ts";
-import { factStatements } from "./facts.ts";
+import { writeFacts } from "./facts.ts";
 import type { PostingWork } from "./posting-rows.ts";
 import type { FactRows, PositionAdvance, ShardAdvance } from "./rows.ts";
 import { writePostings } from "./write-postings.ts";
@@ -36,8 +35,8 @@ export class PositionMoved extends Error {
  * Applies entries and moves the positions, all in one transaction or not at all. The compare-and-set of
  * the positions comes first: it locks their rows, so that a zombie waits, finds them moved and aborts.
  *
- * Round trips: begin, positions with shards, two for COPY where there are coupons, one for each further
- * kind of row that there is, one for postings (two or three where entries do more than issue), commit.
+ * Round trips: begin, positions with shards, two for COPY where there are coupons or redemptions, one for each further
+ * kind of row that there is (and for each shard of which many coupons come into one state), one for postings (two or three where entries do more than issue), commit.
  *
  * @throws PositionMoved; any error of the driver, after which a commit may or may not have happened:
  *   read the positions again
@@ -46,7 +45,7 @@ export async function writeEntries(pool: Pool, write: LedgerWrite): Promise<void
   await inTransaction(pool, "READ COMMITTED", async (connection) => {
     await advance(connection, write);
     if (write.coupons.rows > 0) await copyCoupons(connection, write.coupons);
-    for (const statement of factStatements(write.facts)) await connection.query(statement);
+    await writeFacts(connection, write.facts);
     await writePostings(connection, write.postings);
   });
 }
@@ -60,10 +59,5 @@ async function advance(connection: Connection, write: LedgerWrite): Promise<void
 }
 
 export function copyCoupons(connection: Connection, coupons: CouponCopy): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stream: Writable = connection.query(copyFrom(`COPY ledger.coupon (${couponColumns}) FROM STDIN BINARY`));
-    stream.once("error", reject);
-    stream.once("finish", resolve);
-    stream.end(coupons.finished());
-  });
+  return copyInto(connection, `ledger.coupon (${couponColumns})`, coupons.finished());
 }

@@ -59,7 +59,15 @@ local FIELDS = {
   reverse = { 'serial', 'order', 'keyHash', 'payload', 'reversal', 'remaining', 'restored', 'reversed' },
   deactivate = { 'serial' },
 }
-local APPLY = { lock = applyLock, redeem = applyRedeem, release = applyRelease, reverse = applyReverse, deactivate = applyDeactivate }
+local APPLY = {
+  lock = applyLock,
+  redeem = function(page, record, version, item)
+    applyRedeem(page, record, version, item, ARGV[4])
+  end,
+  release = applyRelease,
+  reverse = applyReverse,
+  deactivate = applyDeactivate,
+}
 
 -- What the bits of a cold coupon become; nil where they stay.
 local function coldBits(kind, item)

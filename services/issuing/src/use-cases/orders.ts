@@ -11,9 +11,9 @@ import {
 } from "@coupon/domain";
 import type { Batches } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
-import type { OrderTies } from "../front/order-ties.ts";
+import type { KnownTie, OrderTies } from "../front/order-ties.ts";
 import type { Router } from "../front/router.ts";
-import type { LogPlace } from "../owner/operation.ts";
+import type { Answer, LogPlace } from "../owner/operation.ts";
 import { placeOf, REDEEMED_KEPT_MS } from "../stores/order-tie-reads.ts";
 import { type NamedCoupon, nameCoupon } from "./order-coupon.ts";
 import { noOutcomeRefusal } from "./refusals.ts";
@@ -33,7 +33,9 @@ export interface OrderRequest {
   couponIds: string[];
 }
 
-export type OrderResult<Body> = { kind: "done"; body: Body; place: LogPlace } | { kind: "refused"; refusal: Refusal };
+type RefusedResult = { kind: "refused"; refusal: Refusal };
+
+export type OrderResult<Body> = { kind: "done"; body: Body; place: LogPlace } | RefusedResult;
 
 interface CouponDiscount {
   couponId: string;
@@ -73,29 +75,34 @@ export async function lockOrder(
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order, holdSeconds } = request;
   const holdMs = holdSeconds * 1_000;
-  return guarded(resources, request, coupon, holdMs, async (permitted) => {
-    const answer = await resources.router.submit({
-      op: "lock",
-      batch: coupon.batch.definition.batchNumber,
-      shard: coupon.shard,
-      request: {
-        ...about(coupon, key, orderId, userId),
-        permitted,
-        payload: orderPayloadHash(order),
-        holdMs,
-        validFromMs: coupon.validFromMs,
-        validUntilMs: coupon.validUntilMs,
-        verdict: judgeDiscount(coupon.batch.definition.template, order),
-      },
-    });
-    if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
-    const { outcome, place, atMs } = answer;
-    if (outcome.kind !== "locked") return refusedCoupon(outcome, coupon, atMs);
-    const { untilMs, discount } = outcome;
-    const coupons = [couponDiscount(coupon.couponId, discount)];
-    const body = { orderId, userId, coupons, discount: discount.discount, lockedUntil: formatInstant(untilMs) };
-    return { kind: "done", body, place };
+  const tie = await tieOrder(resources, request, coupon, holdMs);
+  if (tie === "unavailable") return refused("shard_recovering", 1);
+  const answer = await resources.router.submit({
+    op: "lock",
+    batch: coupon.batch.definition.batchNumber,
+    shard: coupon.shard,
+    request: {
+      ...about(coupon, key, orderId, userId),
+      permitted: tie !== "other" && coupon.verdict === null,
+      payload: orderPayloadHash(order),
+      holdMs,
+      validFromMs: coupon.validFromMs,
+      validUntilMs: coupon.validUntilMs,
+      verdict: judgeDiscount(coupon.batch.definition.template, order),
+    },
   });
+  const result = held(request, coupon, answer);
+  return result.kind === "done" ? result : refusedTied(resources, request, coupon, tie, result);
+}
+
+function held({ orderId, userId }: OrderRequest, coupon: NamedCoupon, answer: Answer<"lock">): OrderResult<Hold> {
+  if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+  const { outcome, place, atMs } = answer;
+  if (outcome.kind !== "locked") return refusedCoupon(outcome, coupon, atMs);
+  const { untilMs, discount } = outcome;
+  const coupons = [couponDiscount(coupon.couponId, discount)];
+  const body = { orderId, userId, coupons, discount: discount.discount, lockedUntil: formatInstant(untilMs) };
+  return { kind: "done", body, place };
 }
 
 /** Uses a coupon that the order holds, or, with `order`, takes and uses it in one step. A repeat gets the first success. */
@@ -106,32 +113,41 @@ export async function redeemOrder(
   const coupon = find(resources, request, "redeem");
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order } = request;
-  return guarded(resources, request, coupon, REDEEMED_KEPT_MS, async (permitted) => {
-    const answer = await resources.router.submit({
-      op: "redeem",
-      batch: coupon.batch.definition.batchNumber,
-      shard: coupon.shard,
-      request: {
-        ...about(coupon, key, orderId, userId),
-        permitted,
-        ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
-      },
-    });
-    if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
-    const { outcome, place, atMs } = answer;
-    if (outcome.kind !== "redeemed") return refusedCoupon(outcome, coupon, atMs);
-    const { discount, redeemedAtMs } = outcome;
-    const body: Redemption = {
-      orderId,
-      userId,
-      status: "redeemed",
-      coupons: [couponDiscount(coupon.couponId, discount)],
-      discount: discount.discount,
-      discountReversed: 0,
-      redeemedAt: formatInstant(redeemedAtMs),
-    };
-    return { kind: "done", body, place };
+  const tie = await tieOrder(resources, request, coupon, REDEEMED_KEPT_MS);
+  if (tie === "unavailable") return refused("shard_recovering", 1);
+  const answer = await resources.router.submit({
+    op: "redeem",
+    batch: coupon.batch.definition.batchNumber,
+    shard: coupon.shard,
+    request: {
+      ...about(coupon, key, orderId, userId),
+      permitted: tie !== "other" && coupon.verdict === null,
+      ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
+    },
   });
+  const result = redeemed(request, coupon, answer);
+  return result.kind === "done" ? result : refusedTied(resources, request, coupon, tie, result);
+}
+
+function redeemed(
+  { orderId, userId }: OrderRequest,
+  coupon: NamedCoupon,
+  answer: Answer<"redeem">,
+): OrderResult<Redemption> {
+  if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
+  const { outcome, place, atMs } = answer;
+  if (outcome.kind !== "redeemed") return refusedCoupon(outcome, coupon, atMs);
+  const { discount, redeemedAtMs } = outcome;
+  const body: Redemption = {
+    orderId,
+    userId,
+    status: "redeemed",
+    coupons: [couponDiscount(coupon.couponId, discount)],
+    discount: discount.discount,
+    discountReversed: 0,
+    redeemedAt: formatInstant(redeemedAtMs),
+  };
+  return { kind: "done", body, place };
 }
 
 /** Gives a hold back; also where there is none, and then the order may not lock these coupons for a day. */
@@ -211,24 +227,25 @@ const tiedTo = ({ batch, shard, serial }: NamedCoupon): string =>
  * An order names its coupons once: while it holds or has used some, others are a conflict. Only a success that is on
  * record with the coupon is answered in spite of the tie.
  */
-async function guarded<Body>(
+function tieOrder(
   { orders }: OrderResources,
-  request: OrderRequest,
+  { key, orderId }: OrderRequest,
   coupon: NamedCoupon,
   keptMs: number,
-  work: (permitted: boolean) => Promise<OrderResult<Body>>,
-): Promise<OrderResult<Body>> {
-  const { key, orderId } = request;
-  const claimed = await orders.claim(key.callerId, orderId, tiedTo(coupon), keptMs);
-  if (claimed === "unavailable") return refused("shard_recovering", 1);
-  if (claimed === "other") {
-    const onRecord = await work(false);
-    const isAnswer = onRecord.kind === "done" || refusals[onRecord.refusal.code].status === 503;
-    return isAnswer ? onRecord : refused("idempotency_conflict");
-  }
-  const result = await work(coupon.verdict === null);
-  if (result.kind === "refused" && refusals[result.refusal.code].outcome === "none") {
-    await orders.giveBack(key.callerId, orderId, tiedTo(coupon));
-  }
+): Promise<KnownTie> {
+  return orders.claim(key.callerId, orderId, tiedTo(coupon), keptMs);
+}
+
+/** Refuses as the tie has it, and gives the request's part in the tie back where nothing came of it. */
+async function refusedTied(
+  { orders }: OrderResources,
+  { key, orderId }: OrderRequest,
+  coupon: NamedCoupon,
+  tie: KnownTie,
+  result: RefusedResult,
+): Promise<RefusedResult> {
+  const { outcome, status } = refusals[result.refusal.code];
+  if (tie === "other") return status === 503 ? result : refused("idempotency_conflict");
+  if (outcome === "none") await orders.giveBack(key.callerId, orderId, tiedTo(coupon));
   return result;
 }

@@ -1,7 +1,7 @@
 import type { Connection, Pool } from "../../pool.ts";
 import { inTransaction } from "../../transaction.ts";
 import type { CouponCopy } from "../coupon-copy.ts";
-import { factStatements } from "../facts.ts";
+import { writeFacts } from "../facts.ts";
 import type { FactRows } from "../rows.ts";
 import { copyCoupons } from "../write-entries.ts";
 import type { ShardCount } from "./shard-rows.ts";
@@ -77,7 +77,7 @@ async function replaceCoupons(connection: Connection, ask: DeriveAsk, { coupons,
     );
   }
   if (coupons.rows > 0) await copyCoupons(connection, coupons);
-  for (const statement of factStatements(facts)) await connection.query(statement);
+  await writeFacts(connection, facts);
 }
 
 async function replaceCounters(connection: Connection, { batch, shard }: DeriveAsk, count: ShardCount): Promise<void> {

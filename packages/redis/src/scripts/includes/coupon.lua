@@ -4,9 +4,10 @@
 --   wrote it last; o order, p payload, t until ms, d discount of the hold; h:<order> redemption "payload\nms\ndiscount";
 --   v:<key hash> reversal "order\npayload\nid\nms\nremaining\nrestored\nreversed"; x:<order> released until ms.
 -- Bits other than 0 without a record: the record is cold. The `apply…` functions change a coupon once everything is
--- decided; live calls and redo share them, so that redo gives the same state. `at` is the entry's time.
+-- decided; live calls and redo share them, so that redo gives the same state. `at` is the entry's time, to
+-- `applyRedeem` and `writeRedemption` as a text.
 
-local RECORD_TTL_MS = 172800000
+local RECORD_TTL_MS = '172800000'
 local RELEASED_MS = 86400000
 local RELEASED_MAX = 64
 
@@ -16,11 +17,6 @@ end
 
 local function writeBits(page, serial, bits)
   redis.call('BITFIELD', page, 'SET', 'u2', '#' .. serial % 4096, bits)
-end
-
--- As writeBits; gives what they were.
-local function swapBits(page, serial, bits)
-  return redis.call('BITFIELD', page, 'SET', 'u2', '#' .. serial % 4096, bits)[1]
 end
 
 local function write(record, number, ...)
@@ -53,12 +49,12 @@ local function applyLock(page, record, number, item)
 end
 
 local function writeRedemption(record, number, user, order, payload, at, discount)
-  local redemption = payload .. '\n' .. string.format('%.0f', at) .. '\n' .. discount
+  local redemption = payload .. '\n' .. at .. '\n' .. discount
   write(record, number, 's', 'r', 'u', user, 'h:' .. order, redemption)
 end
 
 local function applyRedeem(page, record, number, item, at)
-  writeBits(page, item.serial, 2)
+  writeBits(page, item.serial, '2')
   endHold(record)
   writeRedemption(record, number, item.user, item.order, item.payload, at, item.discount)
 end

@@ -2,27 +2,44 @@
 --- @include "rules.lua"
 --- @include "coupon.lua"
 
--- The frame of the scripts on coupons. KEYS after the first two: per request the page of its bits and its record.
+-- The frame of the scripts on coupons. KEYS after the first two: per request its record, then the pages of their bits, each
+-- once, in the order in which the requests come to them.
 -- ARGV after the first five: WIDTH fields per request, the first of them the serial.
 -- Outcomes, one a line: "x<code>" refused, "c" cold, else as the script says.
 
+local floor = math.floor
 local rules = readRules(header[11])
 local outcomes, items = {}, {}
+local pages = {}
 
--- Answers every request by `decide(request, page, record)`, where request(n) is its field n from 1.
-local function decideAll(width, decide)
-  local offset
+-- Calls `visit(request, page, record, i)` for every request of a coupon that exists; request(n) is its field n from 1.
+local function visitAll(width, visit)
+  local count, offset = (#ARGV - 5) / width, 0
+  local nextPage = 3 + count
   local function request(n)
     return ARGV[offset + n]
   end
-  for i = 1, (#KEYS - 2) / 2 do
+  for i = 1, count do
     offset = 5 + (i - 1) * width
-    if tonumber(request(1)) >= shard.next or tonumber(request(1)) < 0 then
+    local serial = tonumber(request(1))
+    local page = floor(serial / 4096)
+    if not pages[page] then
+      pages[page] = KEYS[nextPage]
+      nextPage = nextPage + 1
+    end
+    if serial >= shard.next or serial < 0 then
       outcomes[i] = 'xcoupon_not_found'
     else
-      outcomes[i] = decide(request, KEYS[1 + 2 * i], KEYS[2 + 2 * i])
+      visit(request, pages[page], KEYS[2 + i], i)
     end
   end
+end
+
+-- Answers every request by `decide`, which is called as `visit` above.
+local function decideAll(width, decide)
+  visitAll(width, function(request, page, record, i)
+    outcomes[i] = decide(request, page, record, i)
+  end)
 end
 
 -- The coupon as it stands for an order; nil where its record is cold.
