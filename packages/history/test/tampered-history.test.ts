@@ -342,14 +342,14 @@ test("counts what it does not tell in full", () => {
   expect(findings.at(-1)?.detail).toMatch(/^and \d+ more of this kind$/);
 });
 
-/** Refuses every lock of the orders that have given back a hold, or of the others; gives those orders. */
-function refuseLocks(history: Whole, released: boolean): string[] {
+/** Refuses every lock of the orders that have ended a hold by a release or a redemption, or of the others. */
+function refuseLocks(history: Whole, ended: boolean): string[] {
   const orders = history.log.flatMap(({ text }) => {
     const entry = JSON.parse(text) as Entry;
-    return entry.kind === "release" ? entry.items.filter(({ held }) => held).map(({ orderId }) => orderId) : [];
+    return entry.kind === "release" || entry.kind === "redeem" ? entry.items.map(({ orderId }) => orderId) : [];
   });
   const locks = history.operations.filter((one) => one.op === "lock" && one.answer?.status === 200) as Of<"lock">[];
-  const refused = locks.filter(({ request }) => orders.includes(request.orderId) === released);
+  const refused = locks.filter(({ request }) => orders.includes(request.orderId) === ended);
   for (const lock of refused) {
     const body = { code: "coupon_locked", outcome: "none" };
     lock.answer = { ...structuredClone(lock.answer), status: 409, body, positions: [] } as Of<"lock">["answer"];
@@ -357,10 +357,10 @@ function refuseLocks(history: Whole, released: boolean): string[] {
   return refused.map(({ request }) => request.orderId);
 }
 
-test("a refused lock that is in the log is a phantom, unless its order gave it back", () => {
-  const phantomsOf = (released: boolean): number => {
+test("a refused lock that is in the log is a phantom, unless its order ended it", () => {
+  const phantomsOf = (ended: boolean): number => {
     const history = whole();
-    expect(refuseLocks(history, released).length).toBeGreaterThan(0);
+    expect(refuseLocks(history, ended).length).toBeGreaterThan(0);
     return checkHistory(history).filter(({ promise }) => promise === "phantom").length;
   };
   expect(phantomsOf(true)).toBe(0);

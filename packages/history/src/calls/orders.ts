@@ -233,20 +233,20 @@ export class Orders {
 
   #refused({ operation, coupon, order }: Joined, code: Parameters<typeof isBelowRecord>[0]): void {
     if (operation.op !== "reverse") this.#refusals.order(coupon, order, code, operation);
-    if (operation.op === "lock") this.#explainGivenBack({ operation, coupon, order });
+    if (operation.op === "lock") this.#explainEnded({ operation, coupon, order });
     const { id, calledAtMs: calledMs } = operation;
     const fact = this.#repeated({ operation, coupon, order });
     if (fact !== undefined) this.#refusedRepeats.push({ fact, id, calledMs, code });
   }
 
   /**
-   * A lock under way while its owner changed may be carried out, given back by its order's release, and, asked again by
-   * the front, be refused: nothing of it stands then, which is what the refusal says.
+   * A lock under way while its owner changed may be carried out, ended by its order's own release or redemption, and,
+   * asked again by the front, be refused: nothing of the hold stands then, which is what the refusal says.
    */
-  #explainGivenBack({ operation, coupon, order }: Joined): void {
-    const releases = factsOf(coupon, "release", order);
+  #explainEnded({ operation, coupon, order }: Joined): void {
+    const ends = [...factsOf(coupon, "release", order), ...factsOf(coupon, "redeem", order)];
     for (const fact of factsOf(coupon, "lock", order)) {
-      if (releases.some(({ number }) => number > fact.number)) this.#note(fact, operation, false);
+      if (ends.some(({ number }) => number > fact.number)) this.#note(fact, operation, false);
     }
   }
 
