@@ -101,9 +101,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     id: "load-forgets-users",
     what: "a shard rebuilt from PostgreSQL has no users' slots",
-    file: `${lua}/load-slots.lua`,
-    find: "call('HSET', bucket, unpack(slots))",
-    replace: "local _ = bucket",
+    file: `${lua}/load-buckets.lua`,
+    find: "redis.call('RESTORE', KEYS[i], 0, ARGV[i + 1], 'REPLACE')",
+    replace: "local _ = i",
     in: "issuing",
     phases: ["calm", "wipe"],
     found: ["oversell", "one_outcome"],
