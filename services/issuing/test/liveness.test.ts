@@ -1,12 +1,9 @@
 import { LogUnavailable, type RulesApplied } from "@coupon/events";
 import { eventually } from "@coupon/testkit";
 import { afterEach, describe, expect, test } from "vitest";
-import { Batches } from "../src/front/batches.ts";
 import type { Answer } from "../src/owner/operation.ts";
 import type { Owner } from "../src/owner/owner.ts";
-import { connectOwnerParts } from "./support/owner-parts.ts";
-import { appenderWith, countOf, crowdAt, startOwner, type Watched } from "./support/start-owner.ts";
-import { World } from "./support/world.ts";
+import { appenderWith, countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
 
 /** Whatever hangs, an owner answers in time, goes on with what does not hang, and ends when it is told to. */
 const closers: (() => Promise<unknown>)[] = [];
@@ -16,22 +13,6 @@ afterEach(async () => {
 
 /** The deadline of `startOwner`, and something for the sweep and a busy machine. */
 const ANSWERED_WITHIN_MS = 1_500 + 1_500;
-
-async function publish(shards: number, total: number) {
-  const world = new World();
-  closers.push(() => world.close());
-  await world.start();
-  const definition = await world.publishBatch({ shards, stock: { total, perUser: 1 } });
-  const batches = new Batches();
-  batches.put(definition);
-  const parts = await connectOwnerParts(world);
-  closers.push(() => parts.close());
-  return { definition, batch: definition.batchNumber, batches, parts, prefix: world.prefix };
-}
-
-function watch(): Watched {
-  return { asked: [], decided: 0, reopened: 0, beforeDebit: async () => {} };
-}
 
 /** Issues so many of shard 0, and gives what claims more. */
 async function issue(owner: Owner, batch: number, count: number): Promise<(count: number) => Promise<Answer[]>> {
@@ -70,7 +51,7 @@ const within = async <T>(work: Promise<T>): Promise<T | "nothing"> => {
 describe("a coupon whose record is cold", () => {
   /** What an opening or a cold record reads may be changed in `recovery` at any time. */
   async function coldCoupon() {
-    const { batch, batches, parts, prefix } = await publish(1, 10);
+    const { batch, batches, parts, prefix } = await publishForOwner(closers, 1, 10);
     const recovery = { ...parts.recovery };
     const watched = watch();
     const owner = startOwner({ ...parts, recovery }, parts.appender, batches, watched);
@@ -116,7 +97,7 @@ describe("a coupon whose record is cold", () => {
 });
 
 test("an owner that is closed while a script call hangs and its partition waits for that ends", async () => {
-  const { batch, batches, parts } = await publish(1, 10);
+  const { batch, batches, parts } = await publishForOwner(closers, 1, 10);
   let fails: (() => void) | undefined;
   const append: typeof parts.appender.append = async (...given) => {
     if (fails === undefined) return parts.appender.append(...given);
@@ -155,7 +136,7 @@ test("an owner that is closed while a script call hangs and its partition waits 
 
 test("a decrease that leaves a shard short is confirmed also while that shard is written to all the time", async () => {
   const total = 20;
-  const { definition, batch, batches, parts } = await publish(2, total);
+  const { definition, batch, batches, parts } = await publishForOwner(closers, 2, total);
   const confirmed: RulesApplied[] = [];
   const slow = appenderWith(parts, {
     append: async (...given) => {

@@ -1,9 +1,7 @@
 import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
-import { Batches } from "../src/front/batches.ts";
-import { connectOwnerParts, type OwnerParts } from "./support/owner-parts.ts";
-import { countOf, crowdAt, startOwner, type Watched } from "./support/start-owner.ts";
-import { World } from "./support/world.ts";
+import type { OwnerParts } from "./support/owner-parts.ts";
+import { countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
 
 /** Stock that is on its way between shards when something happens is sold in the end, to whoever asks. */
 const closers: (() => Promise<unknown>)[] = [];
@@ -13,29 +11,13 @@ afterEach(async () => {
 
 const total = 30;
 
-async function publish(shards: number) {
-  const world = new World();
-  closers.push(() => world.close());
-  await world.start();
-  const definition = await world.publishBatch({ shards, stock: { total, perUser: 1 } });
-  const batches = new Batches();
-  batches.put(definition);
-  const parts = await connectOwnerParts(world);
-  closers.push(() => parts.close());
-  return { batch: definition.batchNumber, batches, parts, prefix: world.prefix };
-}
-
-function watch(own: Partial<Watched> = {}): Watched {
-  return { asked: [], decided: 0, reopened: 0, beforeDebit: async () => {}, ...own };
-}
-
 async function issuedOf({ calls }: OwnerParts, batch: number, shards: number): Promise<number> {
   const headers = await calls.readHeaders(Array.from({ length: shards }, (_, shard) => ({ batch, shard })));
   return headers.reduce((sum, header) => sum + (header?.nextSerial ?? 0), 0);
 }
 
 test("stock debited for a shard that nobody claims from is fetched there, and sold elsewhere", async () => {
-  const { batch, batches, parts } = await publish(3);
+  const { batch, batches, parts } = await publishForOwner(closers, 3, total);
   const owner = startOwner(parts, parts.appender, batches, watch());
   closers.push(() => owner.close());
   // As if the owner of shard 2 had ended between the debit and its credit.
@@ -50,7 +32,7 @@ test("stock debited for a shard that nobody claims from is fetched there, and so
 });
 
 test("a partition opened again, twice, while its shard waits for stock: its claims don't wait for ever", async () => {
-  const { batch, batches, parts, prefix } = await publish(2);
+  const { batch, batches, parts, prefix } = await publishForOwner(closers, 2, total);
   let opening: PromiseWithResolvers<void> | undefined;
   const logBase: typeof parts.recovery.logBase = async (...given) => {
     await opening?.promise;

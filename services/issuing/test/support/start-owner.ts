@@ -1,11 +1,11 @@
 import type { EntryAppender } from "@coupon/events";
 import { createMetrics } from "@coupon/service-kit";
-import type { Batches } from "../../src/front/batches.ts";
+import { Batches } from "../../src/front/batches.ts";
 import { createIssuingMetrics } from "../../src/metrics.ts";
 import type { Answer, Operation } from "../../src/owner/operation.ts";
 import { Owner } from "../../src/owner/owner.ts";
-import type { OwnerParts } from "./owner-parts.ts";
-import { PARTITIONS } from "./world.ts";
+import { connectOwnerParts, type OwnerParts } from "./owner-parts.ts";
+import { PARTITIONS, World } from "./world.ts";
 
 /** What a test sees of an owner, and may hold up. */
 export interface Watched {
@@ -16,6 +16,23 @@ export interface Watched {
   beforeDebit(): Promise<void>;
   /** Before the one who asked for it has the answer. */
   afterDebit?(): void;
+}
+
+export function watch(own: Partial<Watched> = {}): Watched {
+  return { asked: [], decided: 0, reopened: 0, beforeDebit: async () => {}, ...own };
+}
+
+/** A world with one batch, and the parts for an owner of it; `closers` end both, the last first. */
+export async function publishForOwner(closers: (() => Promise<unknown>)[], shards: number, total: number) {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const definition = await world.publishBatch({ shards, stock: { total, perUser: 1 } });
+  const batches = new Batches();
+  batches.put(definition);
+  const parts = await connectOwnerParts(world);
+  closers.push(() => parts.close());
+  return { definition, batch: definition.batchNumber, batches, parts, prefix: world.prefix };
 }
 
 /** An owner of all partitions on real parts; what it asks of other shards is answered by itself. */
