@@ -30,7 +30,7 @@ export async function snapshotShards(world: World, tag = "{"): Promise<Snapshot>
   return snapshot;
 }
 
-/** Puts all of them back at one stroke, and removes what has come since. */
+/** Puts all of them back at one stroke, and removes what has come since the snapshot, but for what comes meanwhile. */
 export async function restoreShards(world: World, snapshot: Snapshot, tag = "{"): Promise<void> {
   await putBack(world, snapshot, await shardKeys(world, tag));
 }
@@ -43,7 +43,7 @@ export async function loseOutbox(world: World, snapshot: Snapshot, tag: string):
 async function putBack(world: World, snapshot: Snapshot, remove: readonly string[]): Promise<void> {
   const all = world.parts.redis.multi();
   for (const key of remove) all.del(key);
-  for (const [key, { value, ttlMs }] of snapshot) all.restore(key, ttlMs, value);
+  for (const [key, { value, ttlMs }] of snapshot) all.restore(key, ttlMs, value, "REPLACE");
   const results = await all.exec();
   const failed = results?.find(([error]) => error !== null)?.[0];
   if (failed !== undefined) throw failed;
