@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { relative } from "node:path";
 
 /** Tests of one package, counted from vitest's JSON report. */
 export interface Counts {
@@ -13,10 +14,27 @@ interface VitestReport {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly {
+  readonly testResults: readonly FileReport[];
+}
+
+interface FileReport {
+  readonly name: string;
+  readonly status: string;
+  readonly message: string;
+  readonly assertionResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly fullName: string;
+    readonly failureMessages: readonly string[];
   }[];
+}
+
+function readReport(path: string): VitestReport {
+  return JSON.parse(readFileSync(path, "utf8")) as VitestReport;
+}
+
+/** Whether a file failed for another reason than one of its tests. */
+function isBroken({ status, assertionResults }: FileReport): boolean {
+  return status === "failed" && assertionResults.every((test) => test.status !== "failed");
 }
 
 /**
@@ -26,14 +44,28 @@ interface VitestReport {
  */
 export function countReport(path: string): Counts {
   if (!existsSync(path)) return { passed: 0, failed: 1, skipped: 0 };
-  const report = JSON.parse(readFileSync(path, "utf8")) as VitestReport;
-  const brokenFiles = report.testResults.filter(
-    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
-  ).length;
+  const report = readReport(path);
+  const brokenFiles = report.testResults.filter(isBroken).length;
   const passed = report.numPassedTests;
   const failed = report.numFailedTests + brokenFiles;
   const wrong = failed === 0 && (!report.success || passed === 0);
   return { passed, failed: wrong ? 1 : failed, skipped: report.numPendingTests + report.numTodoTests };
+}
+
+/** One line for each failed test or broken file of a report: where, which and the first line of why. */
+export function failuresOf(path: string): string[] {
+  if (!existsSync(path)) return [];
+  return readReport(path).testResults.flatMap((file) => {
+    const where = relative(process.cwd(), file.name);
+    if (isBroken(file)) return [`${where}: ${firstLine(file.message)}`];
+    return file.assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(({ fullName, failureMessages }) => `${where}: ${fullName}: ${firstLine(failureMessages[0] ?? "")}`);
+  });
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
 }
 
 /** Adds counts up. */

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { installMissing, listenForInterruption, type PartName, StackFailure } from "@coupon/stack";
 import { PART_VARIABLE, startRealParts } from "@coupon/testkit";
-import { addCounts, countReport, sentenceOf } from "./report.ts";
+import { addCounts, countReport, failuresOf, sentenceOf } from "./report.ts";
 import { type TestedPackage, testedPackages } from "./workspace.ts";
 
 /**
@@ -62,6 +62,7 @@ function collect(packages: readonly TestedPackage[]): boolean {
     console.log(`${tested.name.padEnd(24)} ${sentenceOf(count)}`);
     return count;
   });
+  for (const failure of packages.flatMap((tested) => failuresOf(reportOf(tested)))) console.log(`failed: ${failure}`);
   const sum = addCounts(counts);
   console.log(sentenceOf(sum));
   return sum.failed === 0 && sum.passed > 0;
