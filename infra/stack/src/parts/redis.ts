@@ -21,6 +21,9 @@ export interface RedisOptions extends PartOptions {
  * costs nothing here, for the log and not Redis is the record: an owner whose expected number doesn't match
  * reopens the shard and redoes the entries. A kill of the process alone loses nothing, because the kernel
  * has the bytes. `always` would put an fsync before every script's reply and buy no promise.
+ *
+ * A rewrite of that file comes at 512 MiB, 3.4 s to read back (150 MB/s): at Redis' own 64 MiB a rewrite fell into
+ * every other 5 s of redemptions at full speed, and took longer than Redis itself, 34 µs of processor time each.
  */
 function configuration(options: RedisOptions, port: number, data: string): string {
   const durability = options.ephemeral === true ? ["appendonly no"] : ["appendonly yes", "appendfsync everysec"];
@@ -42,6 +45,7 @@ function configuration(options: RedisOptions, port: number, data: string): strin
     'save ""',
     ...durability,
     "aof-use-rdb-preamble yes",
+    "auto-aof-rewrite-min-size 512mb",
     "maxmemory-policy noeviction",
     "hash-max-listpack-entries 512",
     "hash-max-listpack-value 1024",
