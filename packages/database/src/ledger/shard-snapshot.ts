@@ -18,7 +18,7 @@ export interface ShardSnapshotOptions {
   chunkSize?: number;
 }
 
-/** Some 1.5 MB, of which two are in memory at most. */
+/** Some 1.5 MB, of which three are in memory at most. */
 const CHUNK_DEFAULT = 32_768;
 
 interface ShardRow {
