@@ -133,8 +133,8 @@ describe("openShardSnapshot", () => {
     expect([...(chunks[0]?.touched ?? [])]).toEqual([no, on_record, redeemed, on_record]);
     expect([...(chunks[1]?.touched ?? [])]).toEqual([deactivated, no]);
     expect(chunks.map(({ users }) => Buffer.from(users).toString())).toEqual([
-      "user-0\0user-1\0user-2\0user-3\0",
-      "user-4\0user-5\0",
+      "user-0\nuser-1\nuser-2\nuser-3\n",
+      "user-4\nuser-5\n",
     ]);
     expect(Buffer.from(chunks[0]?.keyHashes ?? []).toString("hex")).toBe(
       "0000000000000000000000000000000100000000000000020000000000000003",

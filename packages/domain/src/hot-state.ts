@@ -58,7 +58,7 @@ export interface ImageCoupons {
   /** Serial of the first. */
   first: number;
   count: number;
-  /** Their user ids in UTF-8, each ended by a zero byte, which no id holds: as bytes they are hashed without a text made. */
+  /** Their user ids in UTF-8, each ended by a line feed, which no id holds: as bytes they are hashed without a text made. */
   users: Uint8Array;
   /** 8 bytes a coupon. */
   keyHashes: Uint8Array;

@@ -39,7 +39,9 @@ export function userDigest(hashKey: Buffer, batch: number, userId: string): stri
 }
 
 const USER_BYTES_USUAL = 512;
-const ID_END = 0;
+/** A line feed, also four times. */
+const ID_END = 10;
+const FOUR_ID_ENDS = 0x0a0a0a0a;
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -62,7 +64,7 @@ export class UserDigests {
     this.#makeInput(this.#prefix.length + USER_BYTES_USUAL);
   }
 
-  /** Of the user whose id begins at `at` in `users` and ends in a zero byte. */
+  /** Of the user whose id begins at `at` in `users` and ends in a line feed. */
   of(users: Uint8Array, at: number): string {
     if (users !== this.#users) {
       this.#users = users;
@@ -74,7 +76,7 @@ export class UserDigests {
     let from = at;
     for (; from <= fours; from += 4, length += 4) {
       const four = usersView.getUint32(from, true);
-      if (hasZeroByte(four)) break;
+      if (hasZeroByte(four ^ FOUR_ID_ENDS)) break;
       inputView.setUint32(length, four, true);
     }
     for (let byte = users[from] as number; byte !== ID_END; byte = users[from] as number) {

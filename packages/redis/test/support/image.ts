@@ -15,7 +15,7 @@ export function toChunk(coupons: ImageCoupon[]): ImageCoupons {
   return {
     first: coupons[0]?.serial ?? 0,
     count: coupons.length,
-    users: Buffer.from(coupons.map(({ userId }) => `${userId}\0`).join("")),
+    users: Buffer.from(coupons.map(({ userId }) => `${userId}\n`).join("")),
     keyHashes: Buffer.from(coupons.map(({ keyHash }) => keyHash).join(""), "hex"),
     issuedAtSeconds: Uint32Array.from(coupons, ({ issuedAtSeconds }) => issuedAtSeconds),
     touched: Uint8Array.from(coupons, ({ touched }) => touchedBits[touched]),
