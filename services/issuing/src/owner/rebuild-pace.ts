@@ -1,7 +1,7 @@
 /** Each holds a connection to PostgreSQL while it runs; the other connections are for openings. */
 const REBUILDS_AT_ONCE = 2;
 /** While other shards are asked, rebuilds take this part of the time: what they take is lost to those. */
-const SHARE_WHILE_ASKED = 0.1;
+const SHARE_WHILE_ASKED = 0.06;
 /** Others count as asked for so long after their last micro-batch. */
 const ASKED_WITHIN_MS = 50;
 const REST_MS_MAX = 100;
