@@ -28,8 +28,7 @@ export async function measureTakeOver(context: TakeOverContext): Promise<Measure
   const { local, caller, desk, progress } = context;
   const { partitions } = local.log;
   // Consecutive shards fall on consecutive partitions: as many shards as partitions reach all of them.
-  const batch = await makeBatch(desk, "take over", { total: 100_000_000, perUser: 1 });
-  if ((batch.shards ?? 1) < partitions) throw new Error("take_over needs a shard in every partition");
+  const batch = await makeBatch(desk, "take over", { total: 100_000_000, perUser: 1 }, partitions);
   const redis = await connectRedis({ url: local.addresses.redisUrl, cluster: false });
   const leases = createLeases({ redis, prefix: local.keyPrefix });
   const { keyId, secret } = caller;
