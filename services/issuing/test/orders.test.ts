@@ -1,20 +1,27 @@
+import { createHash } from "node:crypto";
 import { REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
+import { connectRedis, type RedisConnection } from "@coupon/redis";
 import { eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { World } from "./support/world.ts";
 
 const world = new World();
 const { caller } = world;
+let redis: RedisConnection;
 let batchId = "";
 let users = 0;
 
 beforeAll(async () => {
   await world.start();
+  redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
   await world.issuing();
   ({ batchId } = await world.publishBatch({ stock: { total: 10_000, perUser: 5 } }));
   await eventually(async () => (await caller.claim(batchId, "probe", "probe")).status < 300);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  await redis.close();
+});
 
 async function coupon(): Promise<{ userId: string; couponId: string; orderId: string }> {
   users += 1;
@@ -54,6 +61,12 @@ const reverse = (at: { orderId: string; couponId: string }, key: string, what: o
     { couponIds: [at.couponId], reason: "returned", ...what },
     { idempotencyKey: key },
   );
+
+/** Until when the order is tied to its coupon. */
+async function tiedUntilMs(orderId: string): Promise<number> {
+  const hash = createHash("sha256").update(`shop/${orderId}`).digest("base64url").slice(0, 22);
+  return redis.pexpiretime(`${world.prefix}{o${hash.charAt(0)}}:${hash}`);
+}
 
 describe("orders", () => {
   test("lock, redeem in two steps; each repeat gets the first success", async () => {
@@ -114,6 +127,25 @@ describe("orders", () => {
       const second = await lock({ ...other, orderId: it.orderId });
       expect([held.status, second.body.code]).toEqual([200, "idempotency_conflict"]);
     }
+  });
+
+  test("an order is tied beyond the end of its hold", async () => {
+    const it = await coupon();
+    const { body } = await lock(it);
+    expect(await tiedUntilMs(it.orderId)).toBeGreaterThan(Date.parse(String(body.lockedUntil)));
+  });
+
+  test("a refused request of an order does not make its tie longer, nor shorter", async () => {
+    const it = await coupon();
+    await lock(it);
+    const tied = await tiedUntilMs(it.orderId);
+    expect((await redeem(it, order(6_000))).body.code).toBe("idempotency_conflict");
+    expect((await lock(it, 86_400, order(6_000))).body.code).toBe("idempotency_conflict");
+    expect(await tiedUntilMs(it.orderId)).toBe(tied);
+    const used = await redeem(it);
+    expect((await lock(it, 600, order(6_000))).body.code).toBe("coupon_redeemed");
+    const keptUntilMs = Date.parse(String(used.body.redeemedAt)) + 35 * 86_400_000;
+    expect(await tiedUntilMs(it.orderId)).toBeGreaterThan(keptUntilMs);
   });
 
   test("a release that overtakes its lock wins", async () => {

@@ -76,14 +76,14 @@ export async function lockOrder(
   const { key, orderId, userId, order, holdSeconds } = request;
   const holdMs = holdSeconds * 1_000;
   const tie = await tieOrder(resources, request, coupon, holdMs);
-  if (tie === "unavailable") return refused("shard_recovering", 1);
+  if (tie.outcome === "unavailable") return refused("shard_recovering", 1);
   const answer = await resources.router.submit({
     op: "lock",
     batch: coupon.batch.definition.batchNumber,
     shard: coupon.shard,
     request: {
       ...about(coupon, key, orderId, userId),
-      permitted: tie !== "other" && coupon.verdict === null,
+      permitted: tie.outcome !== "other" && coupon.verdict === null,
       payload: orderPayloadHash(order),
       holdMs,
       validFromMs: coupon.validFromMs,
@@ -114,14 +114,14 @@ export async function redeemOrder(
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order } = request;
   const tie = await tieOrder(resources, request, coupon, REDEEMED_KEPT_MS);
-  if (tie === "unavailable") return refused("shard_recovering", 1);
+  if (tie.outcome === "unavailable") return refused("shard_recovering", 1);
   const answer = await resources.router.submit({
     op: "redeem",
     batch: coupon.batch.definition.batchNumber,
     shard: coupon.shard,
     request: {
       ...about(coupon, key, orderId, userId),
-      permitted: tie !== "other" && coupon.verdict === null,
+      permitted: tie.outcome !== "other" && coupon.verdict === null,
       ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
     },
   });
@@ -236,7 +236,7 @@ function tieOrder(
   return orders.claim(key.callerId, orderId, tiedTo(coupon), keptMs);
 }
 
-/** Refuses as the tie has it, and gives the request's part in the tie back where nothing came of it. */
+/** Refuses as the tie has it, and gives the request's claim on the tie back where nothing came of it. */
 async function refusedTied(
   { orders }: OrderResources,
   { key, orderId }: OrderRequest,
@@ -245,7 +245,7 @@ async function refusedTied(
   result: RefusedResult,
 ): Promise<RefusedResult> {
   const { outcome, status } = refusals[result.refusal.code];
-  if (tie === "other") return status === 503 ? result : refused("idempotency_conflict");
-  if (outcome === "none") await orders.giveBack(key.callerId, orderId, tiedTo(coupon));
+  if (tie.outcome === "other") return status === 503 ? result : refused("idempotency_conflict");
+  if (outcome === "none") await orders.giveBack(key.callerId, orderId, tiedTo(coupon), tie.untilMs);
   return result;
 }
