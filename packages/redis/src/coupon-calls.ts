@@ -111,8 +111,10 @@ export const releaseCall: CouponCall<ReleaseRequest, ReleaseOutcome> = {
   pack: (request) => [`${request.serial}`, request.userId, orderOf(request), bit(request.permitted), itemStem(request)],
   parse: (line) => {
     if (line === "c") return COLD;
-    const state = STATES[line as keyof typeof STATES];
-    return state === undefined ? refusedOutcome(line) : { kind: "released", state };
+    const isUsed = line.charAt(0) === "u";
+    const state = STATES[(isUsed ? line.slice(1) : line) as keyof typeof STATES];
+    if (state === undefined) return refusedOutcome(line);
+    return isUsed ? { kind: "released", state, used: true } : { kind: "released", state };
   },
 };
 

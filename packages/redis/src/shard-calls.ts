@@ -130,7 +130,8 @@ export interface ReleaseRequest extends CouponRequest {
   validUntilMs: number;
 }
 export type ReleaseOutcome =
-  | { kind: "released"; state: "effective" | "locked" | "redeemed" | "deactivated" }
+  /** `used`: the order has redeemed the coupon, be it that it came back since. */
+  | { kind: "released"; state: "effective" | "locked" | "redeemed" | "deactivated"; used?: true }
   | ColdOutcome
   | RefusedOutcome;
 

@@ -276,7 +276,7 @@ describe("release", () => {
     expect(await shard.release({ orderId: "o3" })).toEqual([{ kind: "released", state: "locked" }]);
     expect(await shard.redeem({ orderId: "o2" })).toMatchObject([{ kind: "redeemed" }]);
     const { length } = shard.log;
-    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "redeemed" }]);
+    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "redeemed", used: true }]);
     expect(await shard.release({ orderId: "o4" })).toEqual([{ kind: "released", state: "redeemed" }]);
     await shard.deactivate(1);
     expect(await shard.release({ serial: 1 })).toEqual(cold);
@@ -287,6 +287,7 @@ describe("release", () => {
 
   test("keeps at most 64 tombstones that live", async () => {
     await start();
+    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "effective", used: true }]);
     for (let n = 0; n < 64; n += 1) await shard.release({ orderId: `r${n}` });
     const { length } = shard.log;
     expect(await shard.release()).toEqual([{ kind: "released", state: "effective" }]);

@@ -129,6 +129,16 @@ describe("orders", () => {
     }
   });
 
+  test("an order that has used a coupon keeps to it, also when that came back and the order releases it", async () => {
+    const [it, other] = [await coupon(), await coupon()];
+    await redeem(it, order());
+    expect((await reverse(it, "all", { all: true })).body.coupons).toMatchObject([{ state: "effective" }]);
+    expect((await release(it)).body.coupons).toEqual([{ couponId: it.couponId, state: "effective" }]);
+    const second = await redeem({ ...other, orderId: it.orderId }, order());
+    expect([second.status, second.body.code]).toEqual([422, "idempotency_conflict"]);
+    expect((await redeem(other, order())).status).toBe(200);
+  });
+
   test("an order is tied beyond the end of its hold", async () => {
     const it = await coupon();
     const { body } = await lock(it);

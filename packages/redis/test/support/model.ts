@@ -210,8 +210,9 @@ export class ShardModel {
     const held = coupon.hold?.order === order;
     const live = coupon.record.released.filter(({ untilMs }) => untilMs > at);
     const isReleased = live.some((one) => one.order === order);
-    const isMine = coupon.record.redemptions.some((one) => one.order === order);
-    if (!held && (isReleased || isMine || coupon.state === "deactivated")) {
+    const isUsed = coupon.record.redemptions.some((one) => one.order === order);
+    if (isUsed) return { kind: "released", state: coupon.state, used: true };
+    if (!held && (isReleased || coupon.state === "deactivated")) {
       return { kind: "released", state: coupon.state };
     }
     if (!request.permitted) return refused("not_permitted");

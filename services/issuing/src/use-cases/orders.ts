@@ -168,7 +168,7 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
   const { outcome, place, atMs } = answer;
   if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
-  if (outcome.state !== "redeemed") await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
+  if (outcome.used !== true) await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
   const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
