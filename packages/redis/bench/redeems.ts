@@ -73,10 +73,10 @@ function redemption(serial: number): RedeemRequest {
     callerId: "shop",
     orderId: `order-${serial}`,
     permitted: true,
+    validFromMs: 0,
+    validUntilMs: Date.now() + DAY_MS,
     order: {
       payload: "0123456789abcdef",
-      validFromMs: 0,
-      validUntilMs: Date.now() + DAY_MS,
       verdict: { kind: "discount", discount: { discount: 100, currency: "USD", lines } },
     },
   };

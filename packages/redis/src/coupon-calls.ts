@@ -79,14 +79,14 @@ export const lockCall: CouponCall<LockRequest, LockOutcome> = {
 export const redeemCall: CouponCall<RedeemRequest, RedeemOutcome> = {
   script: "redeem",
   pack: (request) => {
-    const { order } = request;
+    const { order, validFromMs, validUntilMs } = request;
     const stem = [`${request.serial}`, request.userId, orderOf(request), bit(request.permitted), itemStem(request)];
-    if (order === undefined) return [...stem, "", "", "", ""];
+    if (order === undefined) return [...stem, "", `${validFromMs}`, `${validUntilMs}`, ""];
     const payload = plain(order.payload, "a payload hash");
     if (payload === "") throw new TypeError("an order that is given has a payload hash");
     const { verdict } = order;
     const discount = verdict.kind === "discount" ? JSON.stringify(verdict.discount) : verdict.kind;
-    return [...stem, payload, `${order.validFromMs}`, `${order.validUntilMs}`, discount];
+    return [...stem, payload, `${validFromMs}`, `${validUntilMs}`, discount];
   },
   parse: (line, { order }) => {
     if (line.charAt(0) === "g" && order?.verdict.kind === "discount") {

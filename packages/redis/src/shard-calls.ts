@@ -116,8 +116,10 @@ export type LockOutcome =
   | RefusedOutcome;
 
 export interface RedeemRequest extends CouponRequest {
+  validFromMs: number;
+  validUntilMs: number;
   /** With an order: lock and redeem in one step. Without: the order must hold the coupon. */
-  order?: { payload: string; validFromMs: number; validUntilMs: number; verdict: DiscountVerdict };
+  order?: { payload: string; verdict: DiscountVerdict };
 }
 
 export type RedeemOutcome =

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
+import { type BatchDefinition, REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
 import { connectRedis, type RedisConnection } from "@coupon/redis";
 import { eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,12 +23,20 @@ afterAll(async () => {
   await redis.close();
 });
 
-async function coupon(): Promise<{ userId: string; couponId: string; orderId: string }> {
+async function coupon(of = batchId): Promise<{ userId: string; couponId: string; orderId: string }> {
   users += 1;
   const userId = `user-${users}`;
-  const { body } = await caller.claim(batchId, userId, "key");
+  const { body } = await caller.claim(of, userId, "key");
   return { userId, couponId: body.couponId as string, orderId: `order-${users}` };
 }
+
+const template: BatchDefinition["template"] = {
+  name: "Ten off",
+  benefit: { kind: "amount_off", amount: 1_000, currency: "CNY" },
+  validity: { days: 30, mode: "rolling" },
+  timeZone: "Asia/Shanghai",
+  refundPolicy: "restore",
+};
 
 const order = (unitAmount = 5_000) => ({
   amount: unitAmount * 2,
@@ -66,6 +74,13 @@ const reverse = (at: { orderId: string; couponId: string }, key: string, what: o
 async function tiedUntilMs(orderId: string): Promise<number> {
   const hash = createHash("sha256").update(`shop/${orderId}`).digest("base64url").slice(0, 22);
   return redis.pexpiretime(`${world.prefix}{o${hash.charAt(0)}}:${hash}`);
+}
+
+/** A batch of its own, once it issues. */
+async function batch(change: Parameters<World["publishBatch"]>[0]): Promise<BatchDefinition> {
+  const definition = await world.publishBatch(change);
+  await eventually(async () => (await caller.claim(definition.batchId, "probe", "probe")).status < 300);
+  return definition;
 }
 
 describe("orders", () => {
@@ -156,6 +171,21 @@ describe("orders", () => {
     expect((await lock(it, 600, order(6_000))).body.code).toBe("coupon_redeemed");
     const keptUntilMs = Date.parse(String(used.body.redeemedAt)) + 35 * 86_400_000;
     expect(await tiedUntilMs(it.orderId)).toBeGreaterThan(keptUntilMs);
+  });
+
+  test("without an order and without a hold a coupon's validity is the foremost reason", async () => {
+    const past = { from: "2024-01-01T00:00:00Z", until: "2024-02-01T00:00:00Z" };
+    const future = { from: "2039-01-01T00:00:00Z", until: "2039-02-01T00:00:00Z" };
+    for (const [validity, code] of [
+      [past, "coupon_expired"],
+      [future, "coupon_pending"],
+    ] as const) {
+      const { batchId: of } = await batch({ template: { ...template, validity } });
+      const it = await coupon(of);
+      const bare = await redeem(it);
+      expect([bare.status, bare.body.code]).toEqual([409, code]);
+      expect(bare.body).toEqual((await redeem(it, order())).body);
+    }
   });
 
   test("a release that overtakes its lock wins", async () => {

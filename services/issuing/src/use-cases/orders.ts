@@ -122,6 +122,8 @@ export async function redeemOrder(
     request: {
       ...about(coupon, key, orderId, userId),
       permitted: tie.outcome !== "other" && coupon.verdict === null,
+      validFromMs: coupon.validFromMs,
+      validUntilMs: coupon.validUntilMs,
       ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
     },
   });
@@ -209,8 +211,6 @@ function find(resources: OrderResources, request: OrderRequest, operation: "rede
 function orderTerms(coupon: NamedCoupon, order: Order) {
   return {
     payload: orderPayloadHash(order),
-    validFromMs: coupon.validFromMs,
-    validUntilMs: coupon.validUntilMs,
     verdict: judgeDiscount(coupon.batch.definition.template, order),
   };
 }
