@@ -188,6 +188,30 @@ describe("orders", () => {
     }
   });
 
+  test("of a batch that was revoked, what a release or a reversal brings back is deactivated", async () => {
+    const definition = await batch({});
+    const { batchId: of } = definition;
+    const [early, used, held] = [await coupon(of), await coupon(of), await coupon(of)];
+    for (const each of [early, used]) await redeem(each, order());
+    await lock(held);
+    const before = await reverse(early, "all", { all: true });
+    expect(before.body.coupons).toMatchObject([{ state: "effective" }]);
+    await world.publisher.publishBatch({ ...definition, version: 2, state: "deactivated", revoked: true });
+    await eventually(async () => {
+      users += 1;
+      return (await caller.claim(of, `user-${users}`, "key")).body.code === "batch_deactivated";
+    });
+    const reversed = await reverse(used, "all", { all: true });
+    expect([reversed.status, reversed.body.coupons]).toEqual([
+      201,
+      [{ couponId: used.couponId, state: "deactivated" }],
+    ]);
+    expect((await reverse(used, "all", { all: true })).body).toEqual(reversed.body);
+    for (const each of [held, early, used]) {
+      expect((await release(each)).body.coupons).toEqual([{ couponId: each.couponId, state: "deactivated" }]);
+    }
+  });
+
   test("a release that overtakes its lock wins", async () => {
     const it = await coupon();
     expect((await release(it)).status).toBe(200);

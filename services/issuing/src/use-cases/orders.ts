@@ -1,5 +1,7 @@
 import {
   type CouponIdCodec,
+  type CouponState,
+  couponStateAt,
   type Discount,
   formatInstant,
   judgeDiscount,
@@ -8,6 +10,7 @@ import {
   type Refusal,
   type RefusalCode,
   refusals,
+  type StoredCouponState,
 } from "@coupon/domain";
 import type { Batches } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
@@ -171,14 +174,14 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   const { outcome, place, atMs } = answer;
   if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
   if (outcome.used !== true) await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
-  const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
+  const state = shownState(coupon, outcome.state, atMs);
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
 
-/** State of a coupon that nothing stands against but time. */
-export function effectiveState(coupon: { validFromMs: number; validUntilMs: number }, atMs: number): string {
-  if (atMs >= coupon.validUntilMs) return "expired";
-  return atMs < coupon.validFromMs ? "pending" : "effective";
+/** The state of a coupon as reads show it, where `stored` is what its shard left; a hold is in time. */
+export function shownState(coupon: NamedCoupon, stored: StoredCouponState, atMs: number): CouponState {
+  const { revoked } = coupon.batch.definition;
+  return couponStateAt({ stored, revoked, lockedUntilMs: Number.POSITIVE_INFINITY }, coupon, atMs);
 }
 
 /** Refuses as the script did, with the words of the caller's own verdict where that was the reason. */
