@@ -25,6 +25,15 @@ local function untilOf(ttl)
   return untils[ttl]
 end
 
+local function insert(claims, till)
+  local at = 1
+  while claims[at] and claims[at] > till do
+    at = at + 1
+  end
+  table.insert(claims, at, till)
+  return claims
+end
+
 local letters = {}
 for i = 1, #KEYS / 2 do
   local key, names, ttl = KEYS[2 * i - 1], ARGV[3 * i - 2], ARGV[3 * i - 1]
@@ -38,9 +47,7 @@ for i = 1, #KEYS / 2 do
     if named and named ~= names then
       letters[i] = 'o'
     else
-      claims = claims or {}
-      claims[#claims + 1] = now + ttl
-      writeTie(key, names, claims)
+      writeTie(key, names, insert(claims or {}, now + ttl))
       letters[i] = named and 's' or 'f'
     end
   end

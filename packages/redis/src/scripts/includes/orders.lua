@@ -12,7 +12,7 @@ local stamp = string.sub(runId, 1, 12)
 
 local UNTILS_MAX = 8
 
--- Whom the order is tied to, and until when by each claim on it; nil where there is no tie that stands.
+-- Whom the order is tied to, and until when by each claim on it, the longest first; nil where there is no tie that stands.
 local function readTie(key)
   local names, count, of, others = match(call('GET', key) or '', '^(%S+) (%d+) (%S+)(.*)$')
   if of ~= stamp then
@@ -22,25 +22,24 @@ local function readTie(key)
   for i = 1, tonumber(count) do
     untils[i] = last
   end
-  for till in string.gmatch(others, '%d+') do
-    untils[#untils + 1] = tonumber(till)
+  if others ~= '' then
+    for till in string.gmatch(others, '%d+') do
+      untils[#untils + 1] = tonumber(till)
+    end
   end
   return names, untils
 end
 
--- Ties for as long as the longest claim lasts. Of more than UNTILS_MAX the two shortest become one that nobody gives back,
+-- Ties for as long as the longest claim lasts, which is the first. Of more than UNTILS_MAX the two shortest become one that nobody gives back,
 -- for it ends a millisecond after either.
 local function writeTie(key, names, untils)
-  table.sort(untils, function(a, b)
-    return a > b
-  end)
   while #untils > UNTILS_MAX do
     table.remove(untils)
     untils[#untils] = untils[#untils] + 1
   end
-  local parts = { names, '1', stamp }
+  local value = names .. ' 1 ' .. stamp
   for i = 2, #untils do
-    parts[#parts + 1] = string.format('%.0f', untils[i])
+    value = value .. ' ' .. string.format('%.0f', untils[i])
   end
-  call('SET', key, table.concat(parts, ' '), 'PXAT', string.format('%.0f', untils[1]))
+  call('SET', key, value, 'PXAT', string.format('%.0f', untils[1]))
 end
