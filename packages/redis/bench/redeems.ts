@@ -73,10 +73,10 @@ function redemption(serial: number): RedeemRequest {
     callerId: "shop",
     orderId: `order-${serial}`,
     permitted: true,
+    validFromMs: 0,
+    validUntilMs: Date.now() + DAY_MS,
     order: {
       payload: "0123456789abcdef",
-      validFromMs: 0,
-      validUntilMs: Date.now() + DAY_MS,
       verdict: { kind: "discount", discount: { discount: 100, currency: "USD", lines } },
     },
   };
@@ -97,7 +97,7 @@ async function tie(first: number): Promise<void> {
   const ties = Array.from({ length: SIZE }, (_, n) =>
     guard.claim(`shop/order-${first + n}`, [`C${first + n}`], DAY_MS),
   );
-  if ((await Promise.all(ties)).some((outcome) => outcome !== "first")) throw new Error("tied already");
+  if ((await Promise.all(ties)).some(({ outcome }) => outcome !== "first")) throw new Error("tied already");
 }
 
 /** Of Redis' main thread and of the wall clock for each of one round's operations. */

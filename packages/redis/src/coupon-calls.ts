@@ -79,14 +79,14 @@ export const lockCall: CouponCall<LockRequest, LockOutcome> = {
 export const redeemCall: CouponCall<RedeemRequest, RedeemOutcome> = {
   script: "redeem",
   pack: (request) => {
-    const { order } = request;
+    const { order, validFromMs, validUntilMs } = request;
     const stem = [`${request.serial}`, request.userId, orderOf(request), bit(request.permitted), itemStem(request)];
-    if (order === undefined) return [...stem, "", "", "", ""];
+    if (order === undefined) return [...stem, "", `${validFromMs}`, `${validUntilMs}`, ""];
     const payload = plain(order.payload, "a payload hash");
     if (payload === "") throw new TypeError("an order that is given has a payload hash");
     const { verdict } = order;
     const discount = verdict.kind === "discount" ? JSON.stringify(verdict.discount) : verdict.kind;
-    return [...stem, payload, `${order.validFromMs}`, `${order.validUntilMs}`, discount];
+    return [...stem, payload, `${validFromMs}`, `${validUntilMs}`, discount];
   },
   parse: (line, { order }) => {
     if (line.charAt(0) === "g" && order?.verdict.kind === "discount") {
@@ -111,8 +111,10 @@ export const releaseCall: CouponCall<ReleaseRequest, ReleaseOutcome> = {
   pack: (request) => [`${request.serial}`, request.userId, orderOf(request), bit(request.permitted), itemStem(request)],
   parse: (line) => {
     if (line === "c") return COLD;
-    const state = STATES[line as keyof typeof STATES];
-    return state === undefined ? refusedOutcome(line) : { kind: "released", state };
+    const isUsed = line.charAt(0) === "u";
+    const state = STATES[(isUsed ? line.slice(1) : line) as keyof typeof STATES];
+    if (state === undefined) return refusedOutcome(line);
+    return isUsed ? { kind: "released", state, used: true } : { kind: "released", state };
   },
 };
 

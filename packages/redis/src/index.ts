@@ -3,7 +3,7 @@ export { createShardCalls, type ShardCallsOptions } from "./create-shard-calls.t
 export { RedisUnavailable } from "./errors.ts";
 export { bucketsFor, keyHashOf, shardOf } from "./hashes.ts";
 export { createLeases, type Leases, type Member } from "./leases.ts";
-export { createOrderGuard, type OrderGuard, type OrderTie, type TieOutcome } from "./order-guard.ts";
+export { type Claim, createOrderGuard, type OrderGuard, type OrderTie, type TieOutcome } from "./order-guard.ts";
 export * from "./shard-calls.ts";
 export {
   COUPONS_IN_PAGE,

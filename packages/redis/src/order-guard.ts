@@ -16,9 +16,12 @@ export interface OrderGuard {
    * `unsure`: Redis may have lost ties, and nothing was done; once the ledger has said which coupons the order holds or
    * has used, and it has been tied to those, it is asked again with `checked`.
    */
-  claim(order: string, coupons: readonly string[], keptMs: number, checked?: boolean): Promise<TieOutcome>;
-  /** Takes back one `claim`; the last one to do so unties the order. Where Redis can't be asked the tie runs out. */
-  giveBack(order: string, coupons: readonly string[]): Promise<void>;
+  claim(order: string, coupons: readonly string[], keptMs: number, checked?: boolean): Promise<Claim>;
+  /**
+   * Takes back the claim that resolved with `untilMs`: the order stays tied for as long as the other claims on it last.
+   * Where Redis can't be asked the tie runs out.
+   */
+  giveBack(order: string, coupons: readonly string[], untilMs: number): Promise<void>;
   /** Unties the order from these coupons, whoever relies on it. Where Redis can't be asked the tie runs out by itself. */
   forget(order: string, coupons: readonly string[]): Promise<void>;
   /**
@@ -27,6 +30,12 @@ export interface OrderGuard {
    * @throws RedisUnavailable, and what `read` throws
    */
   restore(read: () => AsyncIterable<OrderTie[]>): Promise<Restored>;
+}
+
+export interface Claim {
+  outcome: TieOutcome;
+  /** Until when the order is tied by it, by Redis' clock; 0 where it made or found no tie to these coupons. */
+  untilMs: number;
 }
 
 export type TieOutcome = "first" | "same" | "other" | "unsure" | "unavailable";
@@ -47,9 +56,16 @@ export interface Restored {
 interface Tie {
   hash: string;
   names: string;
-  /** Time to live of a tie, or "1" where it is untied only if nobody else relies on it. */
-  argument: string;
+  /** Time to live of a claim. */
+  keptMs: number;
   checked: boolean;
+}
+
+interface Untie {
+  hash: string;
+  names: string;
+  /** Null where the order is untied whoever relies on it. */
+  untilMs: number | null;
 }
 
 const tieScript = loadScript("orders-tie");
@@ -63,6 +79,7 @@ const HASH_CHARACTERS = 22;
 const TAGS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
 /** So long a restoration that has come to an end without saying so keeps others away. */
 const RESTORING_MS = 10_000;
+const UNAVAILABLE: Claim = { outcome: "unavailable", untilMs: 0 };
 const OUTCOMES: Record<string, TieOutcome> = { f: "first", s: "same", o: "other", u: "unsure" };
 
 /**
@@ -74,24 +91,22 @@ export function createOrderGuard({ redis, prefix }: { redis: RedisConnection; pr
   const keys = createKeys(prefix);
   const token = randomUUID();
   const size = redis.isCluster ? 1 : ORDERS_MAX;
-  const ties = new Gathered<Tie, TieOutcome>(size, async (gathered) => {
+  const ties = new Gathered<Tie, Claim>(size, async (gathered) => {
     const named = gathered.flatMap(({ hash: of }) => [keys.order(of), keys.orderMark(of.charAt(0))]);
-    const args = gathered.flatMap(({ names, argument, checked }) => [names, argument, checked ? "1" : "0"]);
-    const letters = await unlessAway(runScript(redis, tieScript, named, args) as Promise<string>);
-    return gathered.map((_, index) =>
-      letters === null ? "unavailable" : (OUTCOMES[letters.charAt(index)] ?? "other"),
-    );
+    const args = gathered.flatMap(({ names, keptMs, checked }) => [names, keptMs, checked ? "1" : "0"]);
+    const reply = await unlessAway(runScript(redis, tieScript, named, args) as Promise<string>);
+    return reply === null ? gathered.map(() => UNAVAILABLE) : claimsOf(reply, gathered);
   });
-  const unties = new Gathered<Tie, void>(size, async (gathered) => {
+  const unties = new Gathered<Untie, void>(size, async (gathered) => {
     const named = gathered.map(({ hash: of }) => keys.order(of));
-    const args = gathered.flatMap(({ names, argument }) => [names, argument]);
+    const args = gathered.flatMap(({ names, untilMs }) => [names, untilMs ?? ""]);
     await unlessAway(runScript(redis, untieScript, named, args));
     return gathered.map(() => undefined);
   });
   return {
-    claim: (order, coupons, keptMs, checked = false) => ties.ask(tieOf(order, coupons, `${keptMs}`, checked)),
-    giveBack: (order, coupons) => unties.ask(tieOf(order, coupons, "1")),
-    forget: (order, coupons) => unties.ask(tieOf(order, coupons, "0")),
+    claim: (order, coupons, keptMs, checked = false) => ties.ask({ ...nameTie(order, coupons), keptMs, checked }),
+    giveBack: (order, coupons, untilMs) => unties.ask({ ...nameTie(order, coupons), untilMs }),
+    forget: (order, coupons) => unties.ask({ ...nameTie(order, coupons), untilMs: null }),
     restore: (read) => restore({ redis, keys, token }, read),
   };
 }
@@ -127,8 +142,18 @@ async function restore({ redis, keys, token }: Restoring, read: () => AsyncItera
   return begun.size === replies.filter(({ reply }) => reply === "begun").length ? done : { ...done, kind: "busy" };
 }
 
-function tieOf(order: string, coupons: readonly string[], argument: string, checked = false): Tie {
-  return { hash: shortHash(order), names: namesOf(coupons), argument, checked };
+/** Reads a reply of the script that ties. */
+function claimsOf(reply: string, ties: readonly Tie[]): Claim[] {
+  const end = reply.indexOf(" ");
+  const nowMs = Number(reply.slice(0, end));
+  return ties.map(({ keptMs }, index) => {
+    const outcome = OUTCOMES[reply.charAt(end + 1 + index)] ?? "other";
+    return { outcome, untilMs: outcome === "first" || outcome === "same" ? nowMs + keptMs : 0 };
+  });
+}
+
+function nameTie(order: string, coupons: readonly string[]): Pick<Tie, "hash" | "names"> {
+  return { hash: shortHash(order), names: namesOf(coupons) };
 }
 
 function namesOf(coupons: readonly string[]): string {

@@ -116,8 +116,10 @@ export type LockOutcome =
   | RefusedOutcome;
 
 export interface RedeemRequest extends CouponRequest {
+  validFromMs: number;
+  validUntilMs: number;
   /** With an order: lock and redeem in one step. Without: the order must hold the coupon. */
-  order?: { payload: string; validFromMs: number; validUntilMs: number; verdict: DiscountVerdict };
+  order?: { payload: string; verdict: DiscountVerdict };
 }
 
 export type RedeemOutcome =
@@ -130,7 +132,8 @@ export interface ReleaseRequest extends CouponRequest {
   validUntilMs: number;
 }
 export type ReleaseOutcome =
-  | { kind: "released"; state: "effective" | "locked" | "redeemed" | "deactivated" }
+  /** `used`: the order has redeemed the coupon, be it that it came back since. */
+  | { kind: "released"; state: "effective" | "locked" | "redeemed" | "deactivated"; used?: true }
   | ColdOutcome
   | RefusedOutcome;
 

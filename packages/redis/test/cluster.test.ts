@@ -92,10 +92,10 @@ test("leases and orders work on a cluster", async () => {
   expect(await leases.acquire(3, "p1", 60_000)).toBe(true);
   expect(await leases.owners(4)).toEqual([null, null, null, "p1"]);
   const orders = createOrderGuard({ redis, prefix: "c" });
-  expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("unsure");
+  expect((await orders.claim("app/o1", ["A"], 60_000)).outcome).toBe("unsure");
   expect((await orders.restore(async function* () {})).kind).toBe("complete");
-  expect(await orders.claim("app/o1", ["A"], 60_000)).toBe("first");
-  expect(await orders.claim("app/o1", ["B"], 60_000)).toBe("other");
+  expect((await orders.claim("app/o1", ["A"], 60_000)).outcome).toBe("first");
+  expect((await orders.claim("app/o1", ["B"], 60_000)).outcome).toBe("other");
 });
 
 test("scripts that a node has lost are sent again", async () => {

@@ -73,7 +73,7 @@ describe("a wire that fails", () => {
     await expect(calls.readOutbox(at)).rejects.toThrow(RedisUnavailable);
     await expect(calls.drop(at)).rejects.toThrow(RedisUnavailable);
     const orders = createOrderGuard({ redis, prefix: "t" });
-    expect(await orders.claim("o", ["a"], 1)).toBe("unavailable");
+    expect((await orders.claim("o", ["a"], 1)).outcome).toBe("unavailable");
     await orders.forget("o", ["a"]);
     proxy.refuse(false);
     await whenReady(redis, 5_000);

@@ -137,6 +137,7 @@ async function everything(): Promise<void> {
     yield [{ order: "o", coupons: ["a"], keptMs: 1_000 }];
   });
   await orders.claim("o", ["a"], 1_000);
-  await orders.claim("o", ["a"], 1_000);
+  const { untilMs } = await orders.claim("o", ["a"], 1_000);
+  await orders.giveBack("o", ["a"], untilMs);
   await orders.forget("o", ["a"]);
 }

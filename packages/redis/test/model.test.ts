@@ -69,8 +69,8 @@ const lock: fc.Arbitrary<LockRequest> = fc.record({
   holdMs: fc.constantFrom(10_000, 60_000, DAY_MS),
 });
 const redeem: fc.Arbitrary<RedeemRequest> = fc.record(
-  { ...about, order: fc.record({ ...validity, payload, verdict }) },
-  { requiredKeys: ["serial", "userId", "callerId", "orderId", "permitted"] },
+  { ...about, ...validity, order: fc.record({ payload, verdict }) },
+  { requiredKeys: ["serial", "userId", "callerId", "orderId", "permitted", "validFromMs", "validUntilMs"] },
 );
 const release: fc.Arbitrary<ReleaseRequest> = fc.record({ ...about, ...validity });
 const reversal = fc.record({

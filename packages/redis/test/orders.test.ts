@@ -158,10 +158,10 @@ describe("redeem", () => {
   test("a hold in time redeems with its own discount, past the coupon's validity too", async () => {
     await start();
     await shard.lock();
-    const late = orderOf({ validUntilMs: 1, verdict: { kind: "minimum_spend_not_met" } });
-    expect(await shard.redeem({ order: { ...late, payload: "p2" } })).toEqual(refused("idempotency_conflict"));
+    const late = { validUntilMs: 1, order: orderOf({ verdict: { kind: "minimum_spend_not_met" } }) };
+    expect(await shard.redeem({ order: orderOf({ payload: "p2" }) })).toEqual(refused("idempotency_conflict"));
     expect(await shard.redeem({ permitted: false })).toEqual(refused("not_permitted"));
-    expect(await shard.redeem({ order: late })).toMatchObject([{ kind: "redeemed", replayed: false, discount }]);
+    expect(await shard.redeem(late)).toMatchObject([{ kind: "redeemed", replayed: false, discount }]);
   });
 
   test("a hold does not outlive the coupon", async () => {
@@ -180,8 +180,12 @@ describe("redeem", () => {
     expect(await shard.redeem({ serial: 2 })).toEqual(refused("coupon_not_found"));
     expect(await shard.redeem({ permitted: false })).toEqual(refused("not_permitted"));
     expect(await shard.redeem()).toEqual(refused("hold_ended"));
+    await shard.release();
+    expect(await shard.redeem()).toEqual(refused("hold_ended"));
+    expect(await shard.redeem({ validFromMs: 9e12, validUntilMs: 0 })).toEqual(refused("coupon_pending"));
     await shard.lock({ orderId: "o2" });
     expect(await shard.redeem()).toEqual(refused("coupon_locked"));
+    expect(await shard.redeem({ validUntilMs: 0 })).toEqual(refused("coupon_expired"));
     await shard.step(61_000);
     expect(await shard.redeem({ orderId: "o2" })).toEqual(refused("hold_ended"));
     expect(await shard.redeem({ orderId: "o2", order: orderOf({ payload: "p2" }) })).toMatchObject([
@@ -192,8 +196,8 @@ describe("redeem", () => {
   test("with an order it is refused as a lock is", async () => {
     await start();
     const redeem = (order: Parameters<typeof orderOf>[0]) => shard.redeem({ order: orderOf(order) });
-    expect(await redeem({ validFromMs: 9e12 })).toEqual(refused("coupon_pending"));
-    expect(await redeem({ validUntilMs: 0 })).toEqual(refused("coupon_expired"));
+    expect(await shard.redeem({ order: orderOf(), validFromMs: 9e12 })).toEqual(refused("coupon_pending"));
+    expect(await shard.redeem({ order: orderOf(), validUntilMs: 0 })).toEqual(refused("coupon_expired"));
     expect(await redeem({ verdict: { kind: "minimum_spend_not_met" } })).toEqual(refused("minimum_spend_not_met"));
     expect(await redeem({ verdict: { kind: "nothing_to_discount" } })).toEqual(refused("nothing_to_discount"));
     await shard.release();
@@ -276,13 +280,14 @@ describe("release", () => {
     expect(await shard.release({ orderId: "o3" })).toEqual([{ kind: "released", state: "locked" }]);
     expect(await shard.redeem({ orderId: "o2" })).toMatchObject([{ kind: "redeemed" }]);
     const { length } = shard.log;
-    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "redeemed" }]);
+    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "redeemed", used: true }]);
     expect(await shard.release({ orderId: "o4" })).toEqual([{ kind: "released", state: "redeemed" }]);
     await shard.deactivate(1);
     expect(await shard.release({ serial: 1 })).toEqual(cold);
     expect(shard.log).toHaveLength(length + 2);
     await shard.reverse({ orderId: "o2", recordVersion: await shard.version() });
     expect(await shard.lock({ orderId: "o4" })).toEqual(refused("order_released"));
+    expect(await shard.release({ orderId: "o2" })).toEqual([{ kind: "released", state: "effective", used: true }]);
   });
 
   test("keeps at most 64 tombstones that live", async () => {

@@ -229,6 +229,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     reads: createOrderTieReads(parts.pool, log, config.PARTITIONS),
     logger,
     patienceMs: config.RECOVERY_PATIENCE_MS,
+    marginMs: config.REQUEST_DEADLINE_MS + config.RECOVERY_PATIENCE_MS,
   });
   closers.push(() => orders.close());
   const resources: IssuingResources = {

@@ -1,27 +1,42 @@
-import { REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
+import { createHash } from "node:crypto";
+import { type BatchDefinition, REDEMPTIONS_MAX, REVERSALS_MAX } from "@coupon/domain";
+import { connectRedis, type RedisConnection } from "@coupon/redis";
 import { eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { World } from "./support/world.ts";
 
 const world = new World();
 const { caller } = world;
+let redis: RedisConnection;
 let batchId = "";
 let users = 0;
 
 beforeAll(async () => {
   await world.start();
+  redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
   await world.issuing();
   ({ batchId } = await world.publishBatch({ stock: { total: 10_000, perUser: 5 } }));
   await eventually(async () => (await caller.claim(batchId, "probe", "probe")).status < 300);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  await redis.close();
+});
 
-async function coupon(): Promise<{ userId: string; couponId: string; orderId: string }> {
+async function coupon(of = batchId): Promise<{ userId: string; couponId: string; orderId: string }> {
   users += 1;
   const userId = `user-${users}`;
-  const { body } = await caller.claim(batchId, userId, "key");
+  const { body } = await caller.claim(of, userId, "key");
   return { userId, couponId: body.couponId as string, orderId: `order-${users}` };
 }
+
+const template: BatchDefinition["template"] = {
+  name: "Ten off",
+  benefit: { kind: "amount_off", amount: 1_000, currency: "CNY" },
+  validity: { days: 30, mode: "rolling" },
+  timeZone: "Asia/Shanghai",
+  refundPolicy: "restore",
+};
 
 const order = (unitAmount = 5_000) => ({
   amount: unitAmount * 2,
@@ -54,6 +69,19 @@ const reverse = (at: { orderId: string; couponId: string }, key: string, what: o
     { couponIds: [at.couponId], reason: "returned", ...what },
     { idempotencyKey: key },
   );
+
+/** Until when the order is tied to its coupon. */
+async function tiedUntilMs(orderId: string): Promise<number> {
+  const hash = createHash("sha256").update(`shop/${orderId}`).digest("base64url").slice(0, 22);
+  return redis.pexpiretime(`${world.prefix}{o${hash.charAt(0)}}:${hash}`);
+}
+
+/** A batch of its own, once it issues. */
+async function batch(change: Parameters<World["publishBatch"]>[0]): Promise<BatchDefinition> {
+  const definition = await world.publishBatch(change);
+  await eventually(async () => (await caller.claim(definition.batchId, "probe", "probe")).status < 300);
+  return definition;
+}
 
 describe("orders", () => {
   test("lock, redeem in two steps; each repeat gets the first success", async () => {
@@ -113,6 +141,74 @@ describe("orders", () => {
       const [, held] = await Promise.all([redeem(it), lock(it)]);
       const second = await lock({ ...other, orderId: it.orderId });
       expect([held.status, second.body.code]).toEqual([200, "idempotency_conflict"]);
+    }
+  });
+
+  test("an order that has used a coupon keeps to it, also when that came back and the order releases it", async () => {
+    const [it, other] = [await coupon(), await coupon()];
+    await redeem(it, order());
+    expect((await reverse(it, "all", { all: true })).body.coupons).toMatchObject([{ state: "effective" }]);
+    expect((await release(it)).body.coupons).toEqual([{ couponId: it.couponId, state: "effective" }]);
+    const second = await redeem({ ...other, orderId: it.orderId }, order());
+    expect([second.status, second.body.code]).toEqual([422, "idempotency_conflict"]);
+    expect((await redeem(other, order())).status).toBe(200);
+  });
+
+  test("an order is tied beyond the end of its hold", async () => {
+    const it = await coupon();
+    const { body } = await lock(it);
+    expect(await tiedUntilMs(it.orderId)).toBeGreaterThan(Date.parse(String(body.lockedUntil)));
+  });
+
+  test("a refused request of an order does not make its tie longer, nor shorter", async () => {
+    const it = await coupon();
+    await lock(it);
+    const tied = await tiedUntilMs(it.orderId);
+    expect((await redeem(it, order(6_000))).body.code).toBe("idempotency_conflict");
+    expect((await lock(it, 86_400, order(6_000))).body.code).toBe("idempotency_conflict");
+    expect(await tiedUntilMs(it.orderId)).toBe(tied);
+    const used = await redeem(it);
+    expect((await lock(it, 600, order(6_000))).body.code).toBe("coupon_redeemed");
+    const keptUntilMs = Date.parse(String(used.body.redeemedAt)) + 35 * 86_400_000;
+    expect(await tiedUntilMs(it.orderId)).toBeGreaterThan(keptUntilMs);
+  });
+
+  test("without an order and without a hold a coupon's validity is the foremost reason", async () => {
+    const past = { from: "2024-01-01T00:00:00Z", until: "2024-02-01T00:00:00Z" };
+    const future = { from: "2039-01-01T00:00:00Z", until: "2039-02-01T00:00:00Z" };
+    for (const [validity, code] of [
+      [past, "coupon_expired"],
+      [future, "coupon_pending"],
+    ] as const) {
+      const { batchId: of } = await batch({ template: { ...template, validity } });
+      const it = await coupon(of);
+      const bare = await redeem(it);
+      expect([bare.status, bare.body.code]).toEqual([409, code]);
+      expect(bare.body).toEqual((await redeem(it, order())).body);
+    }
+  });
+
+  test("of a batch that was revoked, what a release or a reversal brings back is deactivated", async () => {
+    const definition = await batch({});
+    const { batchId: of } = definition;
+    const [early, used, held] = [await coupon(of), await coupon(of), await coupon(of)];
+    for (const each of [early, used]) await redeem(each, order());
+    await lock(held);
+    const before = await reverse(early, "all", { all: true });
+    expect(before.body.coupons).toMatchObject([{ state: "effective" }]);
+    await world.publisher.publishBatch({ ...definition, version: 2, state: "deactivated", revoked: true });
+    await eventually(async () => {
+      users += 1;
+      return (await caller.claim(of, `user-${users}`, "key")).body.code === "batch_deactivated";
+    });
+    const reversed = await reverse(used, "all", { all: true });
+    expect([reversed.status, reversed.body.coupons]).toEqual([
+      201,
+      [{ couponId: used.couponId, state: "deactivated" }],
+    ]);
+    expect((await reverse(used, "all", { all: true })).body).toEqual(reversed.body);
+    for (const each of [held, early, used]) {
+      expect((await release(each)).body.coupons).toEqual([{ couponId: each.couponId, state: "deactivated" }]);
     }
   });
 

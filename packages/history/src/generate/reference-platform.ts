@@ -208,12 +208,9 @@ export class ReferencePlatform {
       if (payload !== "" && payload !== hold.payload) return problem("idempotency_conflict");
       return this.#use(atMs, order, ask, hold.payload, hold.discount);
     }
-    if (ask.order === undefined) {
-      if (coupon.state === "deactivated") return problem("coupon_deactivated");
-      if (hold !== null) return problem("coupon_locked");
-      return problem(coupon.state === "redeemed" ? "coupon_redeemed" : "hold_ended");
-    }
     const refused = refuseNew(batch, coupon, atMs, order);
+    if (ask.order === undefined)
+      return problem(refused === "order_released" ? "hold_ended" : (refused ?? "hold_ended"));
     if (refused !== null) return problem(refused);
     const judged = judgeDiscount(batch.definition.template, ask.order);
     return judged.kind === "discount" ? this.#use(atMs, order, ask, payload, judged.discount) : problem(judged.kind);

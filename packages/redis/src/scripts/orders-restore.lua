@@ -25,7 +25,7 @@ elseif ARGV[1] == 'finish' then
 end
 for i = 2, #KEYS do
   if not readTie(KEYS[i]) then
-    writeTie(KEYS[i], ARGV[2 * i], ARGV[2 * i + 1])
+    call('SET', KEYS[i], ARGV[2 * i] .. ' 1 ' .. stamp, 'PX', ARGV[2 * i + 1])
   end
 end
 call('PEXPIRE', KEYS[1], ARGV[3])

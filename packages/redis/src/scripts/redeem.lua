@@ -3,7 +3,7 @@
 -- Frame: includes/requests.lua.
 -- A request: 1 serial, 2 user, 3 order (caller/orderId), 4 "1" where permitted, 5 the start of its item in the
 --   entry, `{"serial":1,"userId":"…","callerId":"…","orderId":"…"`, 6 payload of the order given, "" where none is (and
---   then the rest, too), 7 valid from ms, 8 valid until ms, 9 discount (JSON), or the refusal that is in its place.
+--   then 9, too), 7 valid from ms, 8 valid until ms, 9 discount (JSON), or the refusal that is in its place.
 -- Outcomes: "g<redeemed at ms>" with the discount given, else "r<1 where replayed, else 0> <redeemed at ms> <discount>".
 --- @include "includes/requests.lua"
 
@@ -65,18 +65,6 @@ if not (rules and rules.revoked) then
 end
 local fresh = 'g' .. now
 
--- Without an order and without a hold in time: nothing can be redeemed, and the reason is the foremost that applies.
-local function refuseBare(coupon)
-  if coupon.state == 'd' or (rules and rules.revoked) then
-    return 'xcoupon_deactivated'
-  elseif coupon.hold then
-    return 'xcoupon_locked'
-  elseif coupon.state == 'r' then
-    return 'xcoupon_redeemed'
-  end
-  return 'xhold_ended'
-end
-
 decideAll(9, function(request, page, record, i)
   if isFresh[i] then
     writeRedemption(record, number, request(2), request(3), request(6), now, request(9))
@@ -105,10 +93,12 @@ decideAll(9, function(request, page, record, i)
   end
   if request(4) ~= '1' then
     return 'xnot_permitted'
-  elseif payload == '' then
-    return refuseBare(coupon)
   end
   local verdict = hasDiscount(request) and 'discount' or request(9)
+  if payload == '' then
+    -- Nothing can be redeemed, and that the order holds nothing stands before its having released the coupon.
+    coupon.released, verdict = false, 'hold_ended'
+  end
   return refuseNew(coupon, tonumber(request(7)), tonumber(request(8)), verdict)
     or redeem(request, page, record, payload, request(9))
 end)

@@ -3,7 +3,7 @@
 -- late, is refused. Frame: includes/requests.lua.
 -- A request: 1 serial, 2 user, 3 order (caller/orderId), 4 "1" where permitted, 5 the start of its item in the
 --   entry, `{"serial":1,"userId":"…","callerId":"…","orderId":"…"`.
--- Outcomes: "e", "l", "r" or "d": the state that the coupon is in now.
+-- Outcomes: "e", "l", "r" or "d": the state that the coupon is in now; after a "u" where the order has redeemed it.
 --- @include "includes/requests.lua"
 
 decideAll(5, function(request, page, record)
@@ -11,8 +11,11 @@ decideAll(5, function(request, page, record)
   if not coupon then
     return 'c'
   end
-  -- An order that has a tombstone holds nothing: its lock was refused. One that has redeemed the coupon keeps it.
-  if coupon.released or coupon.redemption or coupon.state == 'd' then
+  if coupon.redemption then
+    return 'u' .. coupon.state
+  end
+  -- An order that has a tombstone holds nothing: its lock was refused.
+  if coupon.released or coupon.state == 'd' then
     return coupon.state
   end
   local held = coupon.hold ~= nil and coupon.hold.mine

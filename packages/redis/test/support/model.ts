@@ -179,11 +179,13 @@ export class ShardModel {
       return this.#redeemed(at, request, order, mine.payload, mine.discount);
     }
     if (!request.order) {
+      if (at < request.validFromMs) return refused("coupon_pending");
+      if (at >= request.validUntilMs) return refused("coupon_expired");
       if (this.#revoked(coupon.state)) return refused("coupon_deactivated");
       if (coupon.hold) return refused("coupon_locked");
       return refused(coupon.state === "redeemed" ? "coupon_redeemed" : "hold_ended");
     }
-    const taken = this.#mayTake(coupon, at, order, request.order);
+    const taken = this.#mayTake(coupon, at, order, { ...request, ...request.order });
     return taken.kind === "discount"
       ? this.#redeemed(at, request, order, request.order.payload, taken.discount)
       : taken;
@@ -210,8 +212,9 @@ export class ShardModel {
     const held = coupon.hold?.order === order;
     const live = coupon.record.released.filter(({ untilMs }) => untilMs > at);
     const isReleased = live.some((one) => one.order === order);
-    const isMine = coupon.record.redemptions.some((one) => one.order === order);
-    if (!held && (isReleased || isMine || coupon.state === "deactivated")) {
+    const isUsed = coupon.record.redemptions.some((one) => one.order === order);
+    if (isUsed) return { kind: "released", state: coupon.state, used: true };
+    if (!held && (isReleased || coupon.state === "deactivated")) {
       return { kind: "released", state: coupon.state };
     }
     if (!request.permitted) return refused("not_permitted");

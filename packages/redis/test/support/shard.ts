@@ -163,13 +163,16 @@ export const lockOf = (change: Partial<LockRequest> = {}): LockRequest => ({
   ...change,
 });
 
-export const redeemOf = (change: Partial<RedeemRequest> = {}): RedeemRequest => ({ ...about, ...change });
+export const redeemOf = (change: Partial<RedeemRequest> = {}): RedeemRequest => ({
+  ...about,
+  ...always,
+  ...change,
+});
 
 /** A redemption in one step. */
 export const orderOf = (
   change: Partial<NonNullable<RedeemRequest["order"]>> = {},
 ): NonNullable<RedeemRequest["order"]> => ({
-  ...always,
   payload: "p1",
   verdict: { kind: "discount", discount },
   ...change,

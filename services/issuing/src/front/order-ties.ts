@@ -1,4 +1,4 @@
-import type { OrderGuard, OrderTie, TieOutcome } from "@coupon/redis";
+import type { Claim, OrderGuard, OrderTie, TieOutcome } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
 import type { OrderTieReads } from "../stores/order-tie-reads.ts";
 
@@ -8,6 +8,8 @@ export interface OrderTiesResources {
   logger: Logger;
   /** How long an order waits for the ledger where Redis may have lost its tie. */
   patienceMs: number;
+  /** By how much a tie outlasts what it was claimed for, which begins only when the shard is asked. */
+  marginMs: number;
 }
 
 /** Orders that are looked up in the ledger at once; the next ones are told to come again. */
@@ -36,21 +38,21 @@ export class OrderTies {
 
   /** As OrderGuard's, but never unsure: `unavailable` where neither Redis nor the ledger can tell now. */
   async claim(callerId: string, orderId: string, coupon: string, keptMs: number): Promise<KnownTie> {
+    const { guard, marginMs } = this.#resources;
     const order = `${callerId}/${orderId}`;
-    const claimed = await this.#resources.guard.claim(order, [coupon], keptMs);
-    if (claimed !== "unsure") return claimed;
+    const claimed = await guard.claim(order, [coupon], keptMs + marginMs);
+    if (isSure(claimed)) return claimed;
     this.#restoreSoon();
     const standing = await this.#lookUp(callerId, orderId);
-    if (standing === null) return "unavailable";
-    const { guard } = this.#resources;
-    for (const tie of standing) await guard.claim(tie.order, tie.coupons, tie.keptMs, true);
-    const again = await guard.claim(order, [coupon], keptMs, true);
-    return again === "unsure" ? "unavailable" : again;
+    if (standing === null) return UNAVAILABLE;
+    for (const tie of standing) await guard.claim(tie.order, tie.coupons, tie.keptMs + marginMs, true);
+    const again = await guard.claim(order, [coupon], keptMs + marginMs, true);
+    return isSure(again) ? again : UNAVAILABLE;
   }
 
-  /** Takes back one `claim`. */
-  giveBack(callerId: string, orderId: string, coupon: string): Promise<void> {
-    return this.#resources.guard.giveBack(`${callerId}/${orderId}`, [coupon]);
+  /** Takes back the `claim` that resolved with `untilMs`. */
+  giveBack(callerId: string, orderId: string, coupon: string, untilMs: number): Promise<void> {
+    return this.#resources.guard.giveBack(`${callerId}/${orderId}`, [coupon], untilMs);
   }
 
   /** Unties the order from the coupon, whoever relies on it. */
@@ -91,10 +93,10 @@ export class OrderTies {
 
   /** Whether nothing is missing any more. */
   async #restoreOnce(withinMs: number): Promise<boolean> {
-    const { guard, reads, logger } = this.#resources;
+    const { guard, reads, logger, marginMs } = this.#resources;
     async function* read(): AsyncGenerator<OrderTie[]> {
       if (!(await reads.applied(withinMs))) throw new Error("the ledger has not applied all of the log yet");
-      yield* reads.all();
+      for await (const ties of reads.all()) yield ties.map((tie) => ({ ...tie, keptMs: tie.keptMs + marginMs }));
     }
     try {
       const { kind, orders } = await guard.restore(read);
@@ -107,4 +109,10 @@ export class OrderTies {
   }
 }
 
-export type KnownTie = Exclude<TieOutcome, "unsure">;
+export interface KnownTie extends Claim {
+  outcome: Exclude<TieOutcome, "unsure">;
+}
+
+const UNAVAILABLE: KnownTie = { outcome: "unavailable", untilMs: 0 };
+
+const isSure = (claim: Claim): claim is KnownTie => claim.outcome !== "unsure";

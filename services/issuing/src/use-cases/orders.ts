@@ -1,5 +1,7 @@
 import {
   type CouponIdCodec,
+  type CouponState,
+  couponStateAt,
   type Discount,
   formatInstant,
   judgeDiscount,
@@ -8,6 +10,7 @@ import {
   type Refusal,
   type RefusalCode,
   refusals,
+  type StoredCouponState,
 } from "@coupon/domain";
 import type { Batches } from "../front/batches.ts";
 import type { CallerKey } from "../front/callers.ts";
@@ -76,14 +79,14 @@ export async function lockOrder(
   const { key, orderId, userId, order, holdSeconds } = request;
   const holdMs = holdSeconds * 1_000;
   const tie = await tieOrder(resources, request, coupon, holdMs);
-  if (tie === "unavailable") return refused("shard_recovering", 1);
+  if (tie.outcome === "unavailable") return refused("shard_recovering", 1);
   const answer = await resources.router.submit({
     op: "lock",
     batch: coupon.batch.definition.batchNumber,
     shard: coupon.shard,
     request: {
       ...about(coupon, key, orderId, userId),
-      permitted: tie !== "other" && coupon.verdict === null,
+      permitted: tie.outcome !== "other" && coupon.verdict === null,
       payload: orderPayloadHash(order),
       holdMs,
       validFromMs: coupon.validFromMs,
@@ -114,14 +117,16 @@ export async function redeemOrder(
   if (coupon === null) return refused("coupon_not_found");
   const { key, orderId, userId, order } = request;
   const tie = await tieOrder(resources, request, coupon, REDEEMED_KEPT_MS);
-  if (tie === "unavailable") return refused("shard_recovering", 1);
+  if (tie.outcome === "unavailable") return refused("shard_recovering", 1);
   const answer = await resources.router.submit({
     op: "redeem",
     batch: coupon.batch.definition.batchNumber,
     shard: coupon.shard,
     request: {
       ...about(coupon, key, orderId, userId),
-      permitted: tie !== "other" && coupon.verdict === null,
+      permitted: tie.outcome !== "other" && coupon.verdict === null,
+      validFromMs: coupon.validFromMs,
+      validUntilMs: coupon.validUntilMs,
       ...(order === undefined ? {} : { order: orderTerms(coupon, order) }),
     },
   });
@@ -168,15 +173,15 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   if (answer.kind !== "done") return { kind: "refused", refusal: noOutcomeRefusal(answer) };
   const { outcome, place, atMs } = answer;
   if (outcome.kind !== "released") return refusedCoupon(outcome, coupon, atMs);
-  if (outcome.state !== "redeemed") await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
-  const state = outcome.state === "effective" ? effectiveState(coupon, atMs) : outcome.state;
+  if (outcome.used !== true) await resources.orders.forget(key.callerId, orderId, tiedTo(coupon));
+  const state = shownState(coupon, outcome.state, atMs);
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
 
-/** State of a coupon that nothing stands against but time. */
-export function effectiveState(coupon: { validFromMs: number; validUntilMs: number }, atMs: number): string {
-  if (atMs >= coupon.validUntilMs) return "expired";
-  return atMs < coupon.validFromMs ? "pending" : "effective";
+/** The state of a coupon as reads show it, where `stored` is what its shard left; a hold is in time. */
+export function shownState(coupon: NamedCoupon, stored: StoredCouponState, atMs: number): CouponState {
+  const { revoked } = coupon.batch.definition;
+  return couponStateAt({ stored, revoked, lockedUntilMs: Number.POSITIVE_INFINITY }, coupon, atMs);
 }
 
 /** Refuses as the script did, with the words of the caller's own verdict where that was the reason. */
@@ -209,8 +214,6 @@ function find(resources: OrderResources, request: OrderRequest, operation: "rede
 function orderTerms(coupon: NamedCoupon, order: Order) {
   return {
     payload: orderPayloadHash(order),
-    validFromMs: coupon.validFromMs,
-    validUntilMs: coupon.validUntilMs,
     verdict: judgeDiscount(coupon.batch.definition.template, order),
   };
 }
@@ -236,7 +239,7 @@ function tieOrder(
   return orders.claim(key.callerId, orderId, tiedTo(coupon), keptMs);
 }
 
-/** Refuses as the tie has it, and gives the request's part in the tie back where nothing came of it. */
+/** Refuses as the tie has it, and gives the request's claim on the tie back where nothing came of it. */
 async function refusedTied(
   { orders }: OrderResources,
   { key, orderId }: OrderRequest,
@@ -245,7 +248,7 @@ async function refusedTied(
   result: RefusedResult,
 ): Promise<RefusedResult> {
   const { outcome, status } = refusals[result.refusal.code];
-  if (tie === "other") return status === 503 ? result : refused("idempotency_conflict");
-  if (outcome === "none") await orders.giveBack(key.callerId, orderId, tiedTo(coupon));
+  if (tie.outcome === "other") return status === 503 ? result : refused("idempotency_conflict");
+  if (outcome === "none") await orders.giveBack(key.callerId, orderId, tiedTo(coupon), tie.untilMs);
   return result;
 }

@@ -4,7 +4,7 @@ import { keyHashOf } from "@coupon/redis";
 import type { CallerKey } from "../front/callers.ts";
 import type { LedgerReads } from "../front/ledger-reads.ts";
 import { type NamedCoupon, nameUnprovenCoupon } from "./order-coupon.ts";
-import { effectiveState, type OrderResources, type OrderResult, refused } from "./orders.ts";
+import { type OrderResources, type OrderResult, refused, shownState } from "./orders.ts";
 import { noOutcomeRefusal } from "./refusals.ts";
 
 export interface ReversalResources extends OrderResources {
@@ -26,6 +26,7 @@ export interface Reversal {
   reversalId: string;
   discountReversed: number;
   remaining: number;
+  /** As reads show them: a repeat tells of a batch that was revoked since, and of nothing else that came later. */
   coupons: { couponId: string; state: string }[];
 }
 
@@ -66,7 +67,7 @@ export async function reverseOrder(
   const { outcome, place } = answer;
   switch (outcome.kind) {
     case "reversed": {
-      const state = outcome.restored ? effectiveState(coupon, outcome.reversedAtMs) : "redeemed";
+      const state = shownState(coupon, outcome.restored ? "effective" : "redeemed", outcome.reversedAtMs);
       const { reversalId, reversed, remaining } = outcome;
       const coupons = [{ couponId: coupon.couponId, state }];
       const body = { reversalId, discountReversed: reversed.discount, remaining, coupons };
