@@ -239,7 +239,6 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     hashKey,
     router,
     ledger,
-    recovery,
     orders,
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };

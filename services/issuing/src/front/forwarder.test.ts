@@ -28,7 +28,12 @@ async function silentOwner(): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const operation: Operation = { op: "deactivate", batch: 1, shard: 0, request: { serial: 0, reason: "lost" } };
+const operation: Operation = {
+  op: "deactivate",
+  batch: 1,
+  shard: 0,
+  request: { serial: 0, couponId: "", reason: "lost" },
+};
 
 test("what waits for an owner that is silent is told so when its time is over, however many wait", async () => {
   const address = await silentOwner();

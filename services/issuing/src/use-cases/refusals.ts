@@ -69,6 +69,8 @@ export function noOutcomeRefusal(answer: NoOutcome): Refusal {
       return { code: "overloaded", retryAfterSeconds: 1 };
     case "ledger_behind":
       return { code: "ledger_behind", retryAfterSeconds: answer.retryAfterSeconds ?? 1 };
+    case "ledger_unavailable":
+      return { code: "ledger_unavailable", retryAfterSeconds: 1 };
     case "failed":
       return { code: "internal_error" };
     case "unknown":
