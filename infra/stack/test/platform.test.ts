@@ -46,6 +46,10 @@ test("services find each other, and steps know the parts but no keys", async () 
   const named = new Map(platformServices(platform).map((spec) => [spec.service, spec]));
   expect(named.get("issuing")?.env.LEDGER_URL).toBe(named.get("ledger")?.url);
   expect(named.get("campaigns")?.env.ISSUING_INTERNAL_URL).toBe("http://127.0.0.1:9010");
+  const two = new Map(platformServices(await context(2)).map((spec) => [spec.service, spec]));
+  for (const service of ["campaigns", "ledger"]) {
+    expect(two.get(service)?.env.ISSUING_INTERNAL_URL).toBe("http://127.0.0.1:9010,http://127.0.0.1:9011");
+  }
   for (const { env } of platformSteps(platform)) {
     expect(Object.keys(env)).toEqual(["REDIS_URL", "KAFKA_BROKERS", "DATABASE_URL"]);
   }

@@ -7,6 +7,7 @@ export * from "./breaker.ts";
 export * from "./config.ts";
 export { buildService, type ServiceOptions } from "./http/build-service.ts";
 export * from "./http/drain.ts";
+export * from "./http/internal-http.ts";
 export * from "./http/listen.ts";
 export * from "./http/precondition.ts";
 export * from "./http/schemas.ts";

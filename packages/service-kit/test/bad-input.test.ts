@@ -317,6 +317,30 @@ describe("bytes on the wire", () => {
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(answer).toContain("application/problem+json");
     expect(answer).toContain('"code":"request_invalid"');
+    expect(answer).toMatch(/\r\nrequest-id: [\w-]+\r\n/i);
+  });
+
+  test("without a Host: a problem, too", async () => {
+    const answer = await raw("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain('"code":"request_invalid"');
+    expect(answer).toMatch(/\r\nrequest-id: [\w-]+\r\n/i);
+  });
+
+  test.each([
+    ["an expectation of our own", "Expect: nothing"],
+    ["a protocol to change to", "Upgrade: websocket\r\nConnection: Upgrade"],
+  ])("with %s: answered like any other", async (_name, header) => {
+    const answer = await raw(`GET /healthz HTTP/1.1\r\nHost: x\r\n${header}\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer).toMatch(/\r\nrequest-id: [\w-]+\r\n/i);
+  });
+
+  test("two that come one after another are told apart by their Request-Id", async () => {
+    const ids = await Promise.all(
+      ["\x16\r\n\r\n", "\x16\r\n\r\n"].map(async (text) => /request-id: (\S+)/i.exec(await raw(text))?.[1]),
+    );
+    expect(new Set(ids).size).toBe(2);
   });
 
   test("a body that comes in pieces is one body", async () => {

@@ -9,6 +9,7 @@ import {
   TopicMisconfigured,
 } from "@coupon/events";
 import {
+  createInternalHttp,
   createLogger,
   createMetrics,
   createTokenVerifier,
@@ -26,7 +27,6 @@ import { resumePublishing } from "./publishing/resume.ts";
 import { Settler } from "./publishing/settler.ts";
 import { UnusedBudget } from "./publishing/unused-budget.ts";
 import type { Resources } from "./resources.ts";
-import { createInternalHttp } from "./stores/internal-http.ts";
 import { createIssuingCalls } from "./stores/issuing-calls.ts";
 import { createLedgerStats } from "./stores/ledger-stats.ts";
 import { settleInForce } from "./use-cases/settle-decrease.ts";
@@ -85,12 +85,10 @@ async function start(config: CampaignsConfig, atClose: (closer: () => Promise<un
   });
   const timeoutMs = config.INTERNAL_TIMEOUT_MS;
   const guarded = { timeoutMs, registry: metrics.registry };
-  const ledger = createLedgerStats(createInternalHttp(config.LEDGER_URL, config.INTERNAL_TOKEN, timeoutMs), guarded);
+  const httpTo = (addresses: string) => createInternalHttp({ addresses, token: config.INTERNAL_TOKEN, timeoutMs });
+  const ledger = createLedgerStats(httpTo(config.LEDGER_URL), guarded);
   atClose(() => ledger.close());
-  const issuing = createIssuingCalls(
-    createInternalHttp(config.ISSUING_INTERNAL_URL, config.INTERNAL_TOKEN, timeoutMs),
-    guarded,
-  );
+  const issuing = createIssuingCalls(httpTo(config.ISSUING_INTERNAL_URL), guarded);
   atClose(() => issuing.close());
   const resources: Resources = {
     ...{ prisma, publisher, confirmations, ledger, issuing, metrics: own, now },

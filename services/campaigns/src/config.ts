@@ -12,7 +12,9 @@ const schema = Type.Object({
   TOPIC_PREFIX: setting.text("what the topics' names begin with", "coupon."),
   PARTITIONS: setting.integer("the number of partitions of the entries", { minimum: 1, maximum: 10_000, fallback: 12 }),
   LEDGER_URL: setting.text("the address of the ledger service, e.g. http://127.0.0.1:8081"),
-  ISSUING_INTERNAL_URL: setting.text("the internal address of issuing, e.g. http://127.0.0.1:8090"),
+  ISSUING_INTERNAL_URL: setting.text(
+    "the internal addresses of issuing's processes, joined by commas, e.g. http://127.0.0.1:8090",
+  ),
   INTERNAL_TOKEN: Type.String({ minLength: 16, description: "the secret between our own services" }),
   OIDC_ISSUER: setting.text("the issuer of operators' tokens"),
   OIDC_AUDIENCE: setting.text("the audience of operators' tokens", "coupon-platform"),

@@ -201,10 +201,11 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
       partitions: config.PARTITIONS,
       ttlMs: config.LEASE_TTL_MS,
       logger,
+      owners: (addresses) => forwarder.keep(addresses),
     },
     roles.has("owner") ? owner : null,
   );
-  const forwarder = new Forwarder({
+  const forwarder: Forwarder = new Forwarder({
     internalToken: config.INTERNAL_TOKEN,
     deadlineMs: config.REQUEST_DEADLINE_MS,
     operationsMax: config.PENDING_MAX,
@@ -240,7 +241,6 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     hashKey,
     router,
     ledger,
-    recovery,
     orders,
     verifier: createSignatureVerifier<CallerKey>({ findKey: (keyId) => callers.key(keyId) }),
   };

@@ -6,7 +6,6 @@ import type { LedgerReads } from "./front/ledger-reads.ts";
 import type { OrderTies } from "./front/order-ties.ts";
 import type { Router } from "./front/router.ts";
 import type { Admission } from "./overload/admission.ts";
-import type { RecoveryReads } from "./stores/recovery-reads.ts";
 
 /** What routes and use cases work with; made in `compose.ts`. */
 export interface IssuingResources {
@@ -18,6 +17,5 @@ export interface IssuingResources {
   router: Router;
   ledger: LedgerReads;
   orders: OrderTies;
-  recovery: RecoveryReads;
   verifier: SignatureVerifier<CallerKey>;
 }

@@ -65,6 +65,33 @@ describe("claims", () => {
     expect(replay.body).toEqual(winner);
   });
 
+  test.each([
+    ["total", "stock_exhausted", "stock.total", 1],
+    ["total", "stock_exhausted", "stock.total", 3],
+    ["perDay", "daily_stock_exhausted", "stock.perDay", 1],
+  ] as const)(
+    "a %s that was lowered below what is issued: the limit says both (%s, %s, %i shards)",
+    async (which, code, name, shards) => {
+      const definition = await world.publishBatch({ stock: { total: 100, perDay: 100, perUser: 1 }, shards });
+      const { batchId, stock } = definition;
+      let issued = 0;
+      await eventually(async () => {
+        const { status } = await caller.claim(batchId, `user-${issued}`, "key");
+        if (status === 201) issued += 1;
+        return issued === 12;
+      });
+      await world.publisher.publishBatch({ ...definition, version: 2, stock: { ...stock, [which]: 5 } });
+      let later = 0;
+      const refused = await eventually(async () => {
+        later += 1;
+        const answer = await caller.claim(batchId, `later-${later}`, "key");
+        if (answer.status === 201) issued += 1;
+        return answer.body.code === code && answer;
+      });
+      expect(refused.body.limit).toMatchObject({ name, scope: `batch:${batchId}`, max: 5, used: issued });
+    },
+  );
+
   test("the same key at once from many connections issues one coupon", async () => {
     const batchId = await batch({ stock: { total: 100, perUser: 5 } });
     const answers = await Promise.all(Array.from({ length: 40 }, () => caller.claim(batchId, "user-1", "same")));

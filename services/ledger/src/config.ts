@@ -22,7 +22,7 @@ const schema = Type.Object({
   }),
   HASH_KEY: Type.String({ minLength: 40, description: "the key of users' hashes in Redis, in base64" }),
   ISSUING_INTERNAL_URL: setting.text(
-    "the URL of issuing's internal API, which writes corrections",
+    "the URLs of issuing's internal APIs, which write corrections, joined by commas",
     "http://127.0.0.1:8090",
   ),
   INTERNAL_TIMEOUT_MS: setting.integer("how long issuing is waited for, in milliseconds", {

@@ -56,7 +56,7 @@ beforeAll(async () => {
   await world.append(0, [three.later(6_000).issue(["anna"])]);
   await world.append(1, [four.issue(["anna"]), four.later(20 * hour).issue(["anna"])]);
   await world.append(2, [five.later(7_000).issue(["anna"])]);
-  await world.append(0, [six.later(8_000).issue(["anna"])]);
+  await world.append(0, [six.later(8_000).issue(["anna"]), six.lock(0, "unreadable", far)]);
   await world.append(1, [seven.later(9_000).issue(["anna"])]);
   await world.append(2, [eight.later(10_000).issue(["anna"])]);
   await ledger;
@@ -262,6 +262,11 @@ describe("GET /v1/orders/{orderId}", () => {
     expect(coupon.body.state).toBe("effective");
   });
 
+  it("refuses a caller of the batch that may not read", async () => {
+    const answer = await world.get("/v1/orders/unreadable");
+    expect([answer.status, answer.body.code]).toEqual([403, "operation_not_permitted"]);
+  });
+
   it("answers not found alike to the byte: unknown, another caller's, a hold that is over", async () => {
     const answers = await Promise.all([
       world.get("/v1/orders/unknown"),
@@ -272,6 +277,28 @@ describe("GET /v1/orders/{orderId}", () => {
       expect([answer.status, answer.body.code]).toEqual([404, "order_not_found"]);
       expect(answer.text).toBe(answers[0]?.text);
     }
+  });
+});
+
+describe("a reader whom the front says to be refused", () => {
+  const refusal = { "x-caller-refusal": "caller_suspended" };
+
+  it("is refused each read", async () => {
+    for (const path of [`/v1/coupons/${idOf(0, 0)}?userId=anna`, "/v1/users/anna/coupons", "/v1/orders/held"]) {
+      const answer = await world.get(path, refusal);
+      expect([path, answer.status, answer.body.code]).toEqual([path, 403, "caller_suspended"]);
+    }
+  });
+
+  it("is told first what is not found, or not well formed", async () => {
+    const refusals: [string, string][] = [
+      [`/v1/coupons/${idOf(0, 0)}?userId=ben`, "coupon_not_found"],
+      ["/v1/orders/unknown", "order_not_found"],
+      ["/v1/users/anna/coupons?cursor=x", "cursor_invalid"],
+    ];
+    for (const [path, code] of refusals) expect((await world.get(path, refusal)).body.code).toBe(code);
+    // Before what the batch says of the caller.
+    expect((await world.get(`/v1/coupons/${idOf(5, 0)}?userId=anna`, refusal)).body.code).toBe("caller_suspended");
   });
 });
 

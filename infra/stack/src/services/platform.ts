@@ -100,7 +100,6 @@ const youngGeneration = "--max-semi-space-size=64";
 export function platformServices(context: PlatformContext): ServiceSpec[] {
   const ledger = address(context, PORT_OFFSETS.ledger);
   const campaigns = address(context, PORT_OFFSETS.campaigns);
-  const firstInternal = address(context, PORT_OFFSETS.issuingInternal);
   const spec = (service: string, at: { port: number; url: string }, env: Record<string, string>): ServiceSpec => ({
     name: service,
     service,
@@ -128,9 +127,10 @@ export function platformServices(context: PlatformContext): ServiceSpec[] {
       logFile: join(context.local, "logs", `${name}.log`),
     };
   });
+  const internalUrls = issuing.map((_, index) => address(context, PORT_OFFSETS.issuingInternal + index).url).join(",");
   return [
-    spec("ledger", ledger, { ...ledgerEnvironment(), ISSUING_INTERNAL_URL: firstInternal.url }),
+    spec("ledger", ledger, { ...ledgerEnvironment(), ISSUING_INTERNAL_URL: internalUrls }),
     ...issuing,
-    spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: firstInternal.url, LEDGER_URL: ledger.url }),
+    spec("campaigns", campaigns, { ISSUING_INTERNAL_URL: internalUrls, LEDGER_URL: ledger.url }),
   ];
 }

@@ -44,22 +44,32 @@ export function buildService(options: ServiceOptions): Service {
   const metrics = options.metrics ?? createMetrics(options.name);
   const lifecycle = { draining: false };
   const routes = new RouteIndex();
+  const requestIds = createRequestIds();
   const app: Service = fastify({
     logger: false,
-    genReqId: createRequestIds(),
+    genReqId: requestIds,
     requestTimeout: requestTimeoutMs,
-    http: { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, connectionsCheckingInterval: 5_000 },
+    http: {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: 5_000,
+      // Node's own refusal is an empty one: see `namesItsHost`.
+      requireHostHeader: false,
+    },
     return503OnClosing: false,
     routerOptions: { maxParamLength: paramLengthMax },
     frameworkErrors: (error, request, reply) => {
       reply.header("request-id", request.id);
       handleError(error, request, reply as unknown as FastifyReply);
     },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, requestTimeoutMs),
+    clientErrorHandler: (error, socket) =>
+      answerClientError(error, socket, { timeoutMs: requestTimeoutMs, requestId: requestIds }),
   }).withTypeProvider<TypeBoxTypeProvider>();
   const handleError = createErrorHandler(options.logger);
   // Before Fastify sees a request, whatever becomes of it there.
   app.server.prependListener("request", (request) => settleConnection(request.socket));
+  // Node would answer 417 by itself; an expectation that we don't know may as well be passed over (RFC 9110, 10.1.1).
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
 
   app.decorate("logger", options.logger);
   app.decorate("metrics", metrics);
@@ -85,7 +95,8 @@ export function buildService(options: ServiceOptions): Service {
     reply.header("request-id", request.id);
     const traceparent = request.raw.headers.traceparent;
     if (traceparent !== undefined && isTraceparent(traceparent)) reply.header("traceparent", traceparent);
-    done();
+    if (namesItsHost(request)) done();
+    else refusalReply(reply, { code: "request_invalid", detail: "A request over HTTP/1.1 names its Host." });
   });
   app.addHook("preParsing", createBodyReader(options.bodyLimit ?? 1024 * 1024));
   app.addHook("onSend", (request, reply, payload, done) => {
@@ -122,6 +133,11 @@ export function buildService(options: ServiceOptions): Service {
   );
   addOperationalRoutes(app, options.ready ?? (() => true));
   return app;
+}
+
+/** As RFC 9112, 3.2 demands of HTTP/1.1. */
+function namesItsHost({ raw }: FastifyRequest): boolean {
+  return raw.headers.host !== undefined || raw.httpVersion !== "1.1";
 }
 
 function answerUnknownRoute(routes: RouteIndex, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -2,7 +2,11 @@ import type { Socket } from "node:net";
 import { problemText } from "../problems/problem.ts";
 
 /** Answers bytes that are not HTTP, heads that are too large and requests that never end, and hangs up. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket, timeoutMs: number): void {
+export function answerClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  { timeoutMs, requestId }: { timeoutMs: number; requestId: () => string },
+): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
@@ -10,7 +14,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   const body = problemText({ code: "request_invalid", detail: describe(error.code, timeoutMs) });
   socket.end(
     "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n" +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `Request-Id: ${requestId()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }

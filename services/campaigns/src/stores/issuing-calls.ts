@@ -1,7 +1,6 @@
 import { type Refusal, type RefusalCode, refusals } from "@coupon/domain";
-import { type Breaker, createBreaker } from "@coupon/service-kit";
+import { type Breaker, createBreaker, type InternalAnswer, type InternalHttp } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
-import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
 import { done, inDoubt, type Outcome, refused } from "./transact.ts";
 
 export interface DeactivatedCoupon {
@@ -13,9 +12,9 @@ export interface DeactivatedCoupon {
 export interface IssuingCalls {
   /**
    * Deactivates a coupon where it lives. May be repeated. Refused: what issuing refuses, and
-   * `shard_recovering` where issuing can't be reached.
+   * `shard_recovering` where issuing can't be reached. `traceparent` is of the trace that it is part of.
    */
-  deactivateCoupon(couponId: string, reason: string): Promise<Outcome<DeactivatedCoupon>>;
+  deactivateCoupon(couponId: string, reason: string, traceparent: string): Promise<Outcome<DeactivatedCoupon>>;
   close(): Promise<void>;
 }
 
@@ -24,17 +23,22 @@ export function createIssuingCalls(
   http: InternalHttp,
   options: { timeoutMs: number; registry: Registry },
 ): IssuingCalls {
-  const deactivate = (couponId: string, reason: string) =>
-    http.request("POST", `/internal/v1/coupons/${couponId}/deactivate`, { reason });
-  const breaker: Breaker<[string, string], InternalAnswer> = createBreaker(deactivate, { name: "issuing", ...options });
+  const deactivate = (couponId: string, reason: string, traceparent: string) =>
+    http.request("POST", `/internal/v1/coupons/${couponId}/deactivate`, { body: { reason }, traceparent });
+  const breaker: Breaker<[string, string, string], InternalAnswer> = createBreaker(deactivate, {
+    name: "issuing",
+    ...options,
+  });
   return {
-    async deactivateCoupon(couponId, reason) {
-      const answer = await breaker.call(couponId, reason);
+    async deactivateCoupon(couponId, reason, traceparent) {
+      const answer = await breaker.call(couponId, reason, traceparent);
       if (!answer.ok) {
         return inDoubt({ code: "shard_recovering", detail: "Issuing did not answer; send the same request again." });
       }
-      const { status, body } = answer.value;
-      return status === 200 ? done(body as DeactivatedCoupon) : refused(passOn(body));
+      const { status, body, attempted } = answer.value;
+      if (status === 200) return done(body as DeactivatedCoupon);
+      // "Not now" of one process says nothing of what another one did before it was cut off.
+      return status === 503 && attempted === true ? inDoubt(passOn(body)) : refused(passOn(body));
     },
     async close() {
       breaker.close();
@@ -49,6 +53,10 @@ function passOn(body: unknown): Refusal {
   if (typeof code !== "string" || !Object.hasOwn(refusals, code) || code === "token_invalid") {
     throw new Error(`issuing refused with ${String(code)}`);
   }
-  const detail = (body as { detail?: unknown }).detail;
-  return { code: code as RefusalCode, ...(typeof detail === "string" ? { detail } : {}) };
+  const { detail, retryAfterSeconds } = body as { detail?: unknown; retryAfterSeconds?: unknown };
+  return {
+    code: code as RefusalCode,
+    ...(typeof detail === "string" ? { detail } : {}),
+    ...(typeof retryAfterSeconds === "number" ? { retryAfterSeconds } : {}),
+  };
 }

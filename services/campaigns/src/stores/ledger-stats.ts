@@ -1,9 +1,8 @@
-import { type Breaker, createBreaker } from "@coupon/service-kit";
+import { type Breaker, createBreaker, type InternalAnswer, type InternalHttp } from "@coupon/service-kit";
 import type { Registry } from "prom-client";
 import Type, { type Static, type TSchema } from "typebox";
 import Value from "typebox/value";
 import { instant, money } from "../schemas/common.ts";
-import type { InternalAnswer, InternalHttp } from "./internal-http.ts";
 import { done, type Outcome, refused } from "./transact.ts";
 
 /**
@@ -41,8 +40,8 @@ export const batchUseSchema = Type.Object({
 export type BatchUse = Static<typeof batchUseSchema>;
 
 export interface LedgerStats {
-  /** Refused: `ledger_unavailable`. */
-  of(batchNumber: number): Promise<Outcome<BatchStats>>;
+  /** Refused: `ledger_unavailable`. `traceparent` is of the trace that it is part of. */
+  of(batchNumber: number, traceparent: string): Promise<Outcome<BatchStats>>;
   /** Refused: `ledger_unavailable`. */
   use(batchNumber: number): Promise<Outcome<BatchUse>>;
   close(): Promise<void>;
@@ -50,9 +49,9 @@ export interface LedgerStats {
 
 /** The ledger service's own counts, behind a breaker. */
 export function createLedgerStats(http: InternalHttp, options: { timeoutMs: number; registry: Registry }): LedgerStats {
-  const read = (batchNumber: number, what: "stats" | "use") =>
-    http.request("GET", `/internal/v1/batches/${batchNumber}/${what}`);
-  const breaker: Breaker<[number, "stats" | "use"], InternalAnswer> = createBreaker(read, {
+  const read = (batchNumber: number, what: "stats" | "use", traceparent?: string) =>
+    http.request("GET", `/internal/v1/batches/${batchNumber}/${what}`, { traceparent });
+  const breaker: Breaker<[number, "stats" | "use", string?], InternalAnswer> = createBreaker(read, {
     name: "ledger",
     ...options,
   });
@@ -60,15 +59,16 @@ export function createLedgerStats(http: InternalHttp, options: { timeoutMs: numb
     batchNumber: number,
     what: "stats" | "use",
     schema: Schema,
+    traceparent?: string,
   ): Promise<Outcome<Static<Schema>>> {
-    const answer = await breaker.call(batchNumber, what);
+    const answer = await breaker.call(batchNumber, what, traceparent);
     if (!answer.ok || answer.value.status !== 200 || !Value.Check(schema, answer.value.body)) {
       return refused({ code: "ledger_unavailable" });
     }
     return done(answer.value.body as Static<Schema>);
   }
   return {
-    of: (batchNumber) => ask(batchNumber, "stats", batchStatsSchema),
+    of: (batchNumber, traceparent) => ask(batchNumber, "stats", batchStatsSchema, traceparent),
     use: (batchNumber) => ask(batchNumber, "use", batchUseSchema),
     async close() {
       breaker.close();

@@ -11,6 +11,7 @@ import { done, type Outcome, refused } from "../stores/transact.ts";
 export async function batchStats(
   { prisma, ledger, now }: Resources,
   batchId: string,
+  traceparent: string,
 ): Promise<Outcome<{ batchId: string } & BatchStats>> {
   const batch = await findBatch(prisma, batchId);
   if (batch === null) return refused({ code: "batch_not_found" });
@@ -18,7 +19,7 @@ export async function batchStats(
     const campaign = await findCampaign(prisma, batch.campaignId);
     return done({ batchId, ...nothing(campaign?.budget.currency ?? "", now()) });
   }
-  const stats = await ledger.of(batch.batchNumber);
+  const stats = await ledger.of(batch.batchNumber, traceparent);
   return stats.kind === "refused" ? stats : done({ batchId, ...stats.result });
 }
 

@@ -11,8 +11,7 @@ import type { Outcome } from "../stores/transact.ts";
 export async function deactivateCoupon(
   { prisma, now, issuing, metrics }: Resources,
   actor: string,
-  couponId: string,
-  reason: string,
+  { couponId, reason, traceparent }: { couponId: string; reason: string; traceparent: string },
 ): Promise<Outcome<DeactivatedCoupon>> {
   const audit = (action: string, after: object | null) =>
     insertAudit(prisma, {
@@ -20,7 +19,7 @@ export async function deactivateCoupon(
       ...{ request: { reason }, before: null, after },
     });
   await audit("ask_to_deactivate", null);
-  const outcome = await issuing.deactivateCoupon(couponId, reason);
+  const outcome = await issuing.deactivateCoupon(couponId, reason, traceparent);
   const result = outcome.kind === "done" ? "changed" : "refused";
   metrics.changes.inc({ action: "deactivate_coupon", result });
   await audit("deactivate", outcome.kind === "done" ? { ...outcome.result } : { refused: outcome.refusal.code });

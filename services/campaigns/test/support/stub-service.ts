@@ -5,6 +5,7 @@ export interface StubRequest {
   method: string;
   path: string;
   authorization: string;
+  traceparent?: string;
   body: unknown;
 }
 
@@ -43,6 +44,7 @@ async function read(request: IncomingMessage): Promise<StubRequest> {
     method: request.method ?? "",
     path: request.url ?? "",
     authorization: request.headers.authorization ?? "",
+    ...(typeof request.headers.traceparent === "string" ? { traceparent: request.headers.traceparent } : {}),
     body: text === "" ? null : JSON.parse(text),
   };
 }

@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
+import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
 import type { Operation } from "../owner/operation.ts";
 import { Forwarder } from "./forwarder.ts";
@@ -28,7 +29,12 @@ async function silentOwner(): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const operation: Operation = { op: "deactivate", batch: 1, shard: 0, request: { serial: 0, reason: "lost" } };
+const operation: Operation = {
+  op: "deactivate",
+  batch: 1,
+  shard: 0,
+  request: { serial: 0, couponId: "", reason: "lost" },
+};
 
 test("what waits for an owner that is silent is told so when its time is over, however many wait", async () => {
   const address = await silentOwner();
@@ -43,4 +49,33 @@ test("what waits for an owner that is silent is told so when its time is over, h
   expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(["not_owner"]));
   const attempted = answers.filter((answer) => answer.kind === "not_owner" && answer.attempted === true);
   expect(attempted.length).toBeLessThanOrEqual(4 * 512);
+});
+
+test("keeps no connections to a process that holds no lease any more, and makes new ones once it does again", async () => {
+  const gone = await silentOwner();
+  const stays = await silentOwner();
+  const forwarder = new Forwarder({ internalToken: "t", deadlineMs: DEADLINE_MS, operationsMax: OPERATIONS });
+  closers.push(() => forwarder.close());
+  await Promise.all([gone, stays].map((address) => forwarder.submit(address, operation, DEADLINE_MS)));
+  expect(forwarder.addresses).toEqual([gone, stays]);
+  await eventually(() => {
+    forwarder.keep(new Set([stays]));
+    return forwarder.addresses.length === 1;
+  });
+  expect(forwarder.addresses).toEqual([stays]);
+  expect(await forwarder.submit(gone, operation, DEADLINE_MS)).toMatchObject({ kind: "not_owner", attempted: true });
+});
+
+test("drops nothing that somebody still waits for", async () => {
+  const gone = await silentOwner();
+  const forwarder = new Forwarder({ internalToken: "t", deadlineMs: DEADLINE_MS, operationsMax: OPERATIONS });
+  closers.push(() => forwarder.close());
+  const waiting = forwarder.submit(gone, operation, DEADLINE_MS);
+  forwarder.keep(new Set());
+  expect(forwarder.addresses).toEqual([gone]);
+  await waiting;
+  await eventually(() => {
+    forwarder.keep(new Set());
+    return forwarder.addresses.length === 0;
+  });
 });

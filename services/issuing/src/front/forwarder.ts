@@ -38,6 +38,20 @@ export class Forwarder {
     return lane.submit(operation, withinMs);
   }
 
+  /** Where there are connections to. */
+  get addresses(): string[] {
+    return [...this.#lanes.keys()];
+  }
+
+  /** Closes the connections to all but these, where nobody waits for an answer. */
+  keep(addresses: ReadonlySet<string>): void {
+    for (const [address, lane] of this.#lanes) {
+      if (addresses.has(address) || lane.busy) continue;
+      this.#lanes.delete(address);
+      void lane.close();
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
   }
@@ -57,6 +71,10 @@ class Lane {
       headersTimeout: resources.deadlineMs + 500,
       bodyTimeout: resources.deadlineMs + 500,
     });
+  }
+
+  get busy(): boolean {
+    return this.#underWay > 0 || this.#waiting.length > 0;
   }
 
   submit(operation: Operation, withinMs: number): Promise<Answer> {

@@ -1,5 +1,6 @@
 import type { EntryKind } from "@coupon/domain";
 import type { Applied, DayStarts, DiscountVerdict, ShardCalls } from "@coupon/redis";
+import { type DeactivateAsk, type Deactivation, deactivateAll } from "./deactivation.ts";
 import type { Operation, OperationName } from "./operation.ts";
 import type { Pending } from "./pending.ts";
 import { type BelongsTo, reverseAll } from "./reversal.ts";
@@ -72,7 +73,7 @@ export function applyBatch(
     case "reverse":
       return reverseAll(calls, at, expect, requestsOf(pendings, "reverse"), belongsTo);
     case "deactivate":
-      return calls.deactivate(at, expect, requestsOf(pendings, "deactivate"));
+      return deactivateAll(calls, at, expect, pendings.map(deactivationOf), belongsTo);
     case "debit": {
       const [request] = requestsOf(pendings, "debit");
       return calls.debit(at, expect, request ?? { target: 0, amount: 0, credited: 0 });
@@ -83,6 +84,10 @@ export function applyBatch(
       return calls.correct(at, expect, request);
     }
   }
+}
+
+function deactivationOf({ operation, warmed, userOnRecord }: Pending): Deactivation {
+  return { ask: operation.request as DeactivateAsk, lookedUp: warmed, userOnRecord };
 }
 
 type RequestOf<Name extends OperationName> = Extract<Operation, { op: Name }>["request"];

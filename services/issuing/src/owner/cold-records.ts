@@ -4,11 +4,11 @@ import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts"
 import type { Pending } from "./pending.ts";
 
 type ColdRecord = { serial: number; record: CouponRecord };
-type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | "reverse" }>;
+type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | "reverse" | "deactivate" }>;
 
 /**
  * Loads the records of coupons that are no longer warm. The ledger must have applied everything up to the
- * shard's last entry first; where it does not get there in time, the operations are told `ledger_behind`.
+ * shard's last entry first; where it does not get there in time, the operations are told `ledger_behind`; where PostgreSQL is away, `ledger_unavailable`.
  */
 export class ColdRecords {
   readonly #owner: OwnerContext;
@@ -23,7 +23,7 @@ export class ColdRecords {
     this.#load(turn, pendings)
       .catch((error: unknown) => {
         this.#owner.resources.logger.warn({ because: (error as Error).message }, "cold records could not be loaded");
-        for (const pending of pendings) pending.fail({ kind: "ledger_behind" });
+        for (const pending of pendings) pending.fail({ kind: "ledger_unavailable" });
       })
       .finally(() => this.#loading.delete(pendings));
   }
@@ -48,7 +48,11 @@ export class ColdRecords {
       for (const pending of fresh) pending.fail({ kind: "ledger_behind" });
       return;
     }
-    for (const pending of fresh) pending.warmed = true;
+    const users = new Map(records.map(({ serial, record }) => [serial, record.userId]));
+    for (const pending of fresh) {
+      pending.warmed = true;
+      pending.userOnRecord = users.get((pending.operation as CouponOperation).request.serial) ?? null;
+    }
     const current = partition.shard(shard.address);
     if (current !== undefined && partition.phase !== "closed" && records.length > 0) {
       await this.#warm({ partition, shard: current }, records);

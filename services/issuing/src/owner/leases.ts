@@ -11,6 +11,8 @@ export interface LeaseResources {
   partitions: number;
   ttlMs: number;
   logger: Logger;
+  /** Told in every round where the processes are that hold leases. */
+  owners(addresses: ReadonlySet<string>): void;
 }
 
 /**
@@ -93,10 +95,18 @@ export class LeaseKeeper {
       this.#members = new Map(members.map((member) => [member.processId, member.address]));
       if (this.#owner !== null) await this.#keep(members, this.#owner);
       this.#owners = await leases.owners(partitions);
+      this.#resources.owners(new Set(this.#addresses()));
       this.#away = false;
     } catch (error) {
       if (!this.#away) logger.warn({ because: (error as Error).message }, "leases can't be renewed");
       this.#away = true;
+    }
+  }
+
+  *#addresses(): Generator<string> {
+    for (const owner of new Set(this.#owners)) {
+      const at = owner === null ? undefined : this.#members.get(owner);
+      if (at !== undefined) yield at;
     }
   }
 

@@ -82,7 +82,7 @@ export class MicroBatches {
       else {
         if (wantsFetch(pending, outcome)) this.#parts.transfers.fetch(turn);
         answered.push(pending);
-        answers.push({ kind: "done", outcome, atMs: result.atMs });
+        answers.push({ kind: "done", outcome: limitOfBatch(turn.shard, outcome), atMs: result.atMs });
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
@@ -103,6 +103,12 @@ export function isExpected(error: unknown): boolean {
 
 function wantsFetch({ operation }: Pending, outcome: Done["outcome"]): boolean {
   return operation.op === "debit" && operation.request.fetch === true && "amount" in outcome && outcome.amount === 0;
+}
+
+/** The limit is the batch's; a shard's own part of it is nobody's business. */
+function limitOfBatch({ exhausted }: Shard, outcome: Done["outcome"]): Done["outcome"] {
+  const isTold = "kind" in outcome && outcome.kind === "stock_exhausted" && exhausted !== null;
+  return isTold ? { ...outcome, ...exhausted } : outcome;
 }
 
 /**

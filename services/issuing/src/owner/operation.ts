@@ -2,8 +2,6 @@ import type { Correction } from "@coupon/domain";
 import type {
   ClaimOutcome,
   ClaimRequest,
-  DeactivateOutcome,
-  DeactivateRequest,
   LockOutcome,
   LockRequest,
   RedeemOutcome,
@@ -11,6 +9,7 @@ import type {
   ReleaseOutcome,
   ReleaseRequest,
 } from "@coupon/redis";
+import type { DeactivateAsk, DeactivationOutcome } from "./deactivation.ts";
 import type { ReversalAsk, ReversalOutcome } from "./reversal.ts";
 
 /** A shard's wish for stock; `credited` is the last transfer from this source that it has. */
@@ -29,7 +28,7 @@ export type Operation =
   | { op: "redeem"; batch: number; shard: number; request: RedeemRequest }
   | { op: "release"; batch: number; shard: number; request: ReleaseRequest }
   | { op: "reverse"; batch: number; shard: number; request: ReversalAsk }
-  | { op: "deactivate"; batch: number; shard: number; request: DeactivateRequest }
+  | { op: "deactivate"; batch: number; shard: number; request: DeactivateAsk }
   | { op: "debit"; batch: number; shard: number; request: DebitAsk }
   | { op: "correct"; batch: number; shard: number; request: Correction };
 
@@ -42,7 +41,7 @@ export interface OutcomeOf {
   redeem: RedeemOutcome;
   release: ReleaseOutcome;
   reverse: ReversalOutcome;
-  deactivate: DeactivateOutcome;
+  deactivate: DeactivationOutcome;
   debit: { amount: number; transfer: number; issued: number };
   correct: { kind: "corrected"; again: boolean };
 }
@@ -54,6 +53,7 @@ export type NoOutcome =
   | { kind: "recovering" }
   | { kind: "overloaded" }
   | { kind: "ledger_behind"; retryAfterSeconds?: number }
+  | { kind: "ledger_unavailable" }
   /** A bug: logged here, `internal_error` to the caller. */
   | { kind: "failed" }
   | { kind: "unknown"; because: "log_unavailable" | "deadline_exceeded" };

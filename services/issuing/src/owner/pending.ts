@@ -13,6 +13,8 @@ export class Pending {
   didFirst = -1;
   /** Its coupon's record has been looked up in the ledger already. */
   warmed = false;
+  /** Whose that coupon is, as the ledger has it; null where it was not asked, or knows of no such coupon. */
+  userOnRecord: string | null = null;
   settled = false;
   #asks = 0;
   readonly #unsettled: { count: number };

@@ -40,6 +40,8 @@ export class Shard {
   unsent = 0;
   /** Until when the shards of the batch are known to be empty, for the rules version given. */
   exhaustedAtVersion = 0;
+  /** What the shards of the batch had issued then, all together, of which total; null in a batch of one shard. */
+  exhausted: { used: number; max: number } | null = null;
   /** The rules version whose total is known to be below what all shards have issued. */
   shortAtVersion = 0;
   readonly jobs: Job[] = [];

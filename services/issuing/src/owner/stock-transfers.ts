@@ -14,6 +14,8 @@ interface Wish {
   untilMs: number;
 }
 
+type Refilled = { kind: "moved" | "not_now" } | { kind: "exhausted"; used: number; max: number };
+
 type Sought = { moved: true } | { moved: false; issued: number; certain: boolean };
 
 /**
@@ -49,7 +51,7 @@ export class StockTransfers {
     this.#refill(turn)
       .catch((error: unknown) => {
         this.#owner.resources.logger.warn({ because: (error as Error).message, shard: key }, "no stock could be moved");
-        return "not_now" as const;
+        return { kind: "not_now" as const };
       })
       .then((result) => this.#finish(turn, result));
   }
@@ -67,16 +69,19 @@ export class StockTransfers {
     }
   }
 
-  #finish(turn: ShardTurn, result: "moved" | "exhausted" | "not_now"): void {
+  #finish(turn: ShardTurn, result: Refilled): void {
     const { partition, shard } = turn;
     const pendings = this.#waiting.get(shard.key)?.pendings ?? [];
     this.#waiting.delete(shard.key);
-    if (result === "not_now") {
+    if (result.kind === "not_now") {
       tellNotNow(turn, pendings);
       return;
     }
     const current = partition.shard(shard.address) ?? shard;
-    if (result === "exhausted") current.exhaustedAtVersion = current.rulesVersion;
+    if (result.kind === "exhausted") {
+      current.exhaustedAtVersion = current.rulesVersion;
+      current.exhausted = { used: result.used, max: result.max };
+    }
     this.#owner.requeue({ partition, shard }, pendings);
   }
 
@@ -103,19 +108,20 @@ export class StockTransfers {
       .finally(() => this.#fetching.delete(key));
   }
 
-  async #refill(turn: ShardTurn): Promise<"moved" | "exhausted" | "not_now"> {
+  async #refill(turn: ShardTurn): Promise<Refilled> {
     const { batch } = turn.shard.address;
     const pendings = this.#waiting.get(turn.shard.key)?.pendings ?? [];
     const amount = Math.max(AMOUNT_MIN, pendings.length);
     // As long as the first of the claims waits.
     const untilMs = this.#deadline(pendings[0]?.arrivedAtMs);
     const sought = await this.#seek(turn, { amount, fetch: false, untilMs });
-    if (sought.moved) return "moved";
-    if (!sought.certain) return "not_now";
-    if (sought.issued >= this.#owner.resources.batches.stockOf(batch)) return "exhausted";
+    if (sought.moved) return { kind: "moved" };
+    if (!sought.certain) return { kind: "not_now" };
+    const total = this.#owner.resources.batches.stockOf(batch);
+    if (sought.issued >= total) return { kind: "exhausted", used: sought.issued, max: total };
     // The rest is on its way to shards that nobody may claim from: they are told to fetch it, and can be asked for it then.
     const fetched = await this.#seek(turn, { amount, fetch: true, untilMs });
-    return fetched.moved ? "moved" : "not_now";
+    return { kind: fetched.moved ? "moved" : "not_now" };
   }
 
   /**

@@ -25,15 +25,9 @@ export function claimRefusal(
     case "batch_deactivated":
       return { code: outcome.kind };
     case "stock_exhausted":
-      // The limit is the batch's; a shard's own part of it is nobody's business.
       return {
         code: outcome.kind,
-        limit: {
-          name: "stock.total",
-          scope: `batch:${batchId}`,
-          max: definition.stock.total,
-          used: definition.stock.total,
-        },
+        limit: { name: "stock.total", scope: `batch:${batchId}`, max: outcome.max, used: outcome.used },
       };
     case "user_limit_reached":
       return {
@@ -44,19 +38,26 @@ export function claimRefusal(
     case "daily_stock_exhausted": {
       const resetsAtMs = dayStartsAround(timeZone, atMs).find((startMs) => startMs > atMs) ?? atMs;
       const perUser = outcome.kind === "user_daily_limit_reached";
+      // Of several shards, each has its own part of the day, which is nobody's business; what all have issued today would
+      // take asking every one of them for each refusal.
+      const { max, used } = perUser || definition.shards === 1 ? outcome : wholeDay(definition, outcome);
       return {
         code: outcome.kind,
         retryAfterSeconds: secondsUntil(resetsAtMs, atMs),
         limit: {
           name: perUser ? "stock.perUserPerDay" : "stock.perDay",
           scope: perUser ? "user" : `batch:${batchId}`,
-          max: perUser ? outcome.max : (definition.stock.perDay ?? outcome.max),
-          used: perUser ? outcome.used : (definition.stock.perDay ?? outcome.used),
+          max,
+          used,
           resetsAt: formatInstant(resetsAtMs),
         },
       };
     }
   }
+}
+
+function wholeDay({ stock }: BatchDefinition, part: { max: number; used: number }): { max: number; used: number } {
+  return stock.perDay === undefined ? part : { max: stock.perDay, used: stock.perDay };
 }
 
 /** What an owner without an outcome means to the caller. */
@@ -69,6 +70,8 @@ export function noOutcomeRefusal(answer: NoOutcome): Refusal {
       return { code: "overloaded", retryAfterSeconds: 1 };
     case "ledger_behind":
       return { code: "ledger_behind", retryAfterSeconds: answer.retryAfterSeconds ?? 1 };
+    case "ledger_unavailable":
+      return { code: "ledger_unavailable", retryAfterSeconds: 1 };
     case "failed":
       return { code: "internal_error" };
     case "unknown":

@@ -20,6 +20,8 @@ export interface ReversalRequest {
   couponIds?: string[];
   restoreCoupon?: boolean;
   reason: string;
+  /** Of the trace that it is part of. */
+  traceparent: string;
 }
 
 export interface Reversal {
@@ -94,13 +96,13 @@ function tooMany(orderId: string): Refusal {
 
 async function findCoupon(
   { batches, ledger }: ReversalResources,
-  { key, orderId, couponIds }: ReversalRequest,
+  { key, orderId, couponIds, traceparent }: ReversalRequest,
 ): Promise<{ kind: "found"; coupon: NamedCoupon } | { kind: "refused"; refusal: Refusal }> {
   if (couponIds !== undefined) {
     const coupon = nameUnprovenCoupon(batches, key, couponIds[0] ?? "", "reverse");
     return coupon === null ? refused("coupon_not_found") : { kind: "found", coupon };
   }
-  const known = await ledger.couponsOfOrder(key, orderId);
+  const known = await ledger.couponsOfOrder(key, orderId, traceparent);
   if (known.kind === "refused") return known;
   const coupon = nameUnprovenCoupon(batches, key, known.couponIds[0] ?? "", "reverse");
   return coupon === null ? refused("order_not_found") : { kind: "found", coupon };

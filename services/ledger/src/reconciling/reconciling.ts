@@ -51,8 +51,8 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
   const store = new Reconciliations(pool);
   const definitionOf = (batch: number) => batches.byNumber(batch);
   const issuing = createIssuingCalls({
-    ...{ baseUrl: config.ISSUING_INTERNAL_URL, token: config.INTERNAL_TOKEN, timeoutMs: config.INTERNAL_TIMEOUT_MS },
-    registry,
+    ...{ addresses: config.ISSUING_INTERNAL_URL, token: config.INTERNAL_TOKEN },
+    ...{ timeoutMs: config.INTERNAL_TIMEOUT_MS, registry },
   });
   const metrics = createReconcilingMetrics(
     registry,

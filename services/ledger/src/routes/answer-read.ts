@@ -1,5 +1,5 @@
 import { isUnavailable } from "@coupon/database";
-import type { Refusal } from "@coupon/domain";
+import type { Refusal, RefusalCode } from "@coupon/domain";
 import { decodeLogPositions } from "@coupon/events";
 import { refusalReply } from "@coupon/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -10,6 +10,7 @@ import type { Outcome } from "../use-cases/outcome.ts";
 interface ReadHeaders {
   "x-caller-id"?: string;
   "x-caller-sandbox"?: boolean;
+  "x-caller-refusal"?: RefusalCode;
   "read-after"?: string;
 }
 
@@ -48,7 +49,11 @@ async function answer(
 /** The caller that the front has proven. */
 export function readerOf(request: FastifyRequest): Reader {
   const headers = request.headers as ReadHeaders;
-  return { callerId: headers["x-caller-id"] ?? "", sandbox: headers["x-caller-sandbox"] ?? null };
+  return {
+    callerId: headers["x-caller-id"] ?? "",
+    sandbox: headers["x-caller-sandbox"] ?? null,
+    refusal: headers["x-caller-refusal"] ?? null,
+  };
 }
 
 async function waitForPosition(resources: LedgerResources, text: string | undefined): Promise<Refusal | null> {

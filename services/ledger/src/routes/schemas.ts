@@ -9,6 +9,11 @@ const readAfter = Type.Optional(
 export const readerHeaders = Type.Object({
   "x-caller-id": Type.String({ minLength: 1, maxLength: 128 }),
   "x-caller-sandbox": Type.Optional(Type.Boolean({ description: "Whether the caller's key is of the sandbox" })),
+  "x-caller-refusal": Type.Optional(
+    Type.Enum(["caller_suspended", "caller_not_live"], {
+      description: "Why the caller may read nothing of what there is",
+    }),
+  ),
   "read-after": readAfter,
 });
 export const internalHeaders = Type.Object({ "read-after": readAfter });

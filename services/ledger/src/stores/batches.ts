@@ -1,9 +1,11 @@
-import type { BatchDefinition, Entitlement } from "@coupon/domain";
+import type { BatchDefinition, Entitlement, RefusalCode } from "@coupon/domain";
 
 /** Who reads: a caller, and whether with a key of the sandbox; null where that was not said. */
 export interface Reader {
   callerId: string;
   sandbox: boolean | null;
+  /** What the front, which knows the caller's standing, says to every read of what there is; null where it may read. */
+  refusal: RefusalCode | null;
 }
 
 /** The batches that campaigns publishes, held in process. A definition is never changed in place. */
@@ -56,7 +58,13 @@ export function sees(definition: BatchDefinition, { callerId, sandbox }: Reader)
   return definition.callers.some((caller) => caller.callerId === callerId);
 }
 
+/** Why the reader may not read what there is of these batches; null where it may. */
+export function readVerdict(reader: Reader, definitions: readonly BatchDefinition[]): RefusalCode | null {
+  if (reader.refusal !== null) return reader.refusal;
+  return definitions.every((definition) => may(definition, reader, "read")) ? null : "operation_not_permitted";
+}
+
 /** Whether the batch entitles the reader to this. */
-export function may(definition: BatchDefinition, { callerId }: Reader, operation: Entitlement): boolean {
+function may(definition: BatchDefinition, { callerId }: Reader, operation: Entitlement): boolean {
   return definition.callers.some((caller) => caller.callerId === callerId && caller.may.includes(operation));
 }

@@ -1,7 +1,7 @@
 import { listCoupons as listStored, type NewestFirst, type StoredCoupon } from "@coupon/database";
 import { type BatchDefinition, type CouponState, couponWindow } from "@coupon/domain";
 import type { LedgerResources } from "../resources.ts";
-import type { Reader } from "../stores/batches.ts";
+import { type Reader, readVerdict } from "../stores/batches.ts";
 import type { Place } from "./cursors.ts";
 import { found, type Outcome, refused } from "./outcome.ts";
 import { showCoupon, stateOf, windowOf } from "./show-coupon.ts";
@@ -44,6 +44,8 @@ export async function listCoupons(resources: LedgerResources, reader: Reader, li
   const name = nameOf(reader, listing);
   const after = listing.cursor === undefined ? null : resources.cursors.decode(name, listing.cursor);
   if (listing.cursor !== undefined && after === null) return refused("cursor_invalid");
+  const verdict = readVerdict(reader, []);
+  if (verdict !== null) return refused(verdict);
   const nowMs = resources.now();
   const candidates = new Map<number, BatchDefinition>();
   for (const definition of resources.batches.readableBy(reader)) {

@@ -1,6 +1,6 @@
 import { findCoupon } from "@coupon/database";
 import type { LedgerResources } from "../resources.ts";
-import { may, type Reader, sees } from "../stores/batches.ts";
+import { type Reader, readVerdict, sees } from "../stores/batches.ts";
 import { found, type Outcome, refused } from "./outcome.ts";
 import { issuedAtSecondsOf, showCoupon, stateOf } from "./show-coupon.ts";
 
@@ -16,11 +16,12 @@ export async function readCoupon(
   const parts = codec.verify(couponId, userId);
   const definition = parts === null ? undefined : batches.byNumber(parts.batchNumber);
   if (parts === null || definition === undefined || !sees(definition, reader)) return refused("coupon_not_found");
-  if (!may(definition, reader, "read")) return refused("operation_not_permitted");
   const { batchNumber: batch, shard, serial } = parts;
   const coupon = await findCoupon(pool, { batch, shard, serial });
   if (coupon === null || coupon.userId !== userId || issuedAtSecondsOf(coupon) !== parts.issuedAtSeconds) {
     return refused("coupon_not_found");
   }
+  const verdict = readVerdict(reader, [definition]);
+  if (verdict !== null) return refused(verdict);
   return found(showCoupon(codec, definition, coupon, stateOf(definition, coupon, now())));
 }

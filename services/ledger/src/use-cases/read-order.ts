@@ -7,8 +7,7 @@ import {
 } from "@coupon/database";
 import { type BatchDefinition, couponStateAt, type Discount, formatInstant } from "@coupon/domain";
 import type { LedgerResources } from "../resources.ts";
-import type { Reader } from "../stores/batches.ts";
-import { sees } from "../stores/batches.ts";
+import { type Reader, readVerdict, sees } from "../stores/batches.ts";
 import { found, type Outcome, refused } from "./outcome.ts";
 import { couponIdOf, windowOf } from "./show-coupon.ts";
 
@@ -17,13 +16,19 @@ type Known<Fact> = Fact & { definition: BatchDefinition };
 
 /**
  * One's own order: the hold while it lasts, the redemption, and its reversals. An order that neither holds nor
- * has redeemed anything, and another caller's, are `order_not_found`.
+ * has redeemed anything, and another caller's, are `order_not_found`; one with a coupon of a batch that the reader may
+ * not read is refused.
  */
 export async function readOrder(resources: LedgerResources, reader: Reader, orderId: string): Promise<Outcome> {
   const facts = await knownFacts(resources, reader, orderId);
   const nowMs = resources.now();
   const holds = facts.holds.filter((hold) => nowMs < hold.untilMs && !hold.definition.revoked);
   if (holds.length === 0 && facts.redemptions.length === 0) return refused("order_not_found");
+  const verdict = readVerdict(
+    reader,
+    [...holds, ...facts.redemptions].map(({ definition }) => definition),
+  );
+  if (verdict !== null) return refused(verdict);
   const show = new OrderView(resources, orderId);
   return found(
     JSON.stringify({

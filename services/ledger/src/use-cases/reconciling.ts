@@ -105,7 +105,7 @@ export async function approveCorrection(
   resources: ReconcilingResources,
   ids: { id: string; correctionId: string },
   approvedBy: string,
-  ifMatch: string | undefined,
+  { ifMatch, traceparent }: { ifMatch: string | undefined; traceparent: string },
 ): Promise<Result<CorrectionRequest>> {
   const read = await readReconciliation(resources, ids.id);
   if (read.kind === "refused") return read;
@@ -125,7 +125,7 @@ export async function approveCorrection(
   const approved = await resources.store.approve(correction.correctionId, correction.version, approvedBy);
   if (approved === null) return refused("precondition_failed");
   // Not confirmed: the corrector sends it again until it is in the log.
-  await resources.corrector.send(approved);
+  await resources.corrector.send(approved, traceparent);
   return done(approved);
 }
 

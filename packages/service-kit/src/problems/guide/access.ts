@@ -65,13 +65,13 @@ export const accessGuide = {
   },
   caller_suspended: {
     meaning: "The caller is stopped by an operator.",
-    when: "Its standing is `suspended`.",
+    when: "Its standing is `suspended`; also for reads, and with a test key.",
     caller: "Contact the platform's operators.",
     sre: "Check with the operators whether the suspension is meant.",
   },
   caller_not_live: {
     meaning: "The caller may not touch live batches yet.",
-    when: "It has not passed certification, or a test key was used on a live batch or the reverse.",
+    when: "It has not passed certification and used a live key; also for reads.",
     caller: "Use a test_ key with sandbox batches until the caller is certified.",
     sre: "From a live caller: its definition was published with the wrong standing.",
   },

@@ -16,7 +16,7 @@ describe("POST /ops/v1/coupons/{id}/deactivate", () => {
     world.issuing.answer = () => ({ status: 200, body: dead });
     const answer = await deactivate(COUPON.toLowerCase(), { body: { reason: "stolen" } });
     expect(answer).toMatchObject({ status: 200, body: dead });
-    expect(world.issuing.requests.at(-1)).toEqual({
+    expect(world.issuing.requests.at(-1)).toMatchObject({
       ...{ method: "POST", path: `/internal/v1/coupons/${COUPON}/deactivate`, body: { reason: "stolen" } },
       authorization: `Bearer ${INTERNAL_TOKEN}`,
     });
@@ -36,18 +36,38 @@ describe("POST /ops/v1/coupons/{id}/deactivate", () => {
     ["coupon_not_found", 404],
     ["coupon_redeemed", 409],
     ["shard_recovering", 503],
+    ["log_unavailable", 503],
+    ["ledger_behind", 503],
+    ["ledger_unavailable", 503],
   ] as const)("%s as issuing says", async (code, status) => {
     world.issuing.answer = () => ({ status, body: { code } });
     const answer = await deactivate(COUPON);
-    // A failing issuing counts as away.
-    expectRefusal(answer, code, status === 503 ? { outcome: "unknown" } : {});
+    expectRefusal(answer, code);
     const last = await world.prisma.audit.findFirst({ orderBy: { auditId: "desc" } });
     expect(last).toMatchObject({ action: "deactivate", after: { refused: code } });
   });
 
-  test("503 where issuing hangs or is away", async () => {
-    world.issuing.answer = () => "hang";
+  test.each([
+    ["hangs", () => "hang" as const],
+    ["fails", () => ({ status: 500, body: { code: "internal_error" } })],
+    ["is behind something that says no more than 503", () => ({ status: 503, body: {} })],
+  ])("503 where issuing %s", async (_what, answer) => {
+    world.issuing.answer = answer;
     expectRefusal(await deactivate(COUPON), "shard_recovering", { outcome: "unknown" });
+  });
+
+  test("a refusal of issuing's keeps its wait, and however many there are, issuing is still asked", async () => {
+    world.issuing.answer = () => ({ status: 503, body: { code: "ledger_behind", retryAfterSeconds: 7 } });
+    const asked = world.issuing.requests.length;
+    for (let i = 0; i < 30; i += 1) expect((await deactivate(COUPON)).headers["retry-after"]).toBe("7");
+    expect(world.issuing.requests.length).toBe(asked + 30);
+  });
+
+  test("issuing is told the trace that the operator's request is part of", async () => {
+    world.issuing.answer = () => ({ status: 200, body: dead });
+    const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    await deactivate(COUPON, { headers: { traceparent: `00-${trace}-00f067aa0ba902b7-01` } });
+    expect(world.issuing.requests.at(-1)?.traceparent).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
   });
 
   test("400, 401, 403", async () => {

@@ -1,4 +1,4 @@
-import { operatorOf, type Service } from "@coupon/service-kit";
+import { operatorOf, type Service, traceparentFor } from "@coupon/service-kit";
 import type { Resources } from "../../resources.ts";
 import { deactivateCoupon } from "../../use-cases/deactivate-coupon.ts";
 import { answer, operators, refuseInvalid } from "../answer.ts";
@@ -12,10 +12,7 @@ export function deactivateCouponRoute(app: Service, resources: Resources): void 
     const couponId = request.params.id.toUpperCase();
     // There may be no body at all.
     const reason = (request.body as { reason?: string } | undefined)?.reason ?? NO_REASON;
-    return answer(
-      reply,
-      deactivateCoupon(resources, operatorOf(request).subject, couponId, reason),
-      (coupon) => coupon,
-    );
+    const ask = { couponId, reason, traceparent: traceparentFor(request) };
+    return answer(reply, deactivateCoupon(resources, operatorOf(request).subject, ask), (coupon) => coupon);
   });
 }

@@ -33,6 +33,15 @@ describe("GET /ops/v1/batches/{id}/stats", () => {
     });
   });
 
+  test("the ledger is told the trace that the request is part of", async () => {
+    const { batchId } = (await desk.approved()).body;
+    world.ledger.answer = () => ({ status: 200, body: stats });
+    const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const headers = { traceparent: `00-${trace}-00f067aa0ba902b7-01` };
+    await world.call("viewer", "GET", `/ops/v1/batches/${batchId}/stats`, { headers });
+    expect(world.ledger.requests.at(-1)?.traceparent).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+  });
+
   test("200 with nothing, without asking, before the batch was approved", async () => {
     const asked = world.ledger.requests.length;
     const { batchId } = (await desk.inReview()).body;

@@ -11,21 +11,12 @@ const schema = {
   body: strictObject({ reason: Type.String({ minLength: 1, maxLength: 256 }) }),
 };
 
-const LOOK_UP_WITHIN_MS = 2_000;
-
 /** Called by campaigns alone, which has checked and audited the operator. */
-export function internalDeactivateRoute(app: Service, { router, batches, recovery, codec }: IssuingResources): void {
+export function internalDeactivateRoute(app: Service, { router, batches }: IssuingResources): void {
   app.post("/internal/v1/coupons/:couponId/deactivate", { schema }, async (request, reply) => {
     const parts = decodeCouponId(request.params.couponId);
     const batch = parts === null ? undefined : batches.byNumber(parts.batchNumber);
     if (parts === null || batch === undefined || parts.shard >= batch.definition.shards) {
-      return refusalReply(reply, { code: "coupon_not_found" });
-    }
-    // The operator names no user, so the id is proven against the one on record.
-    const at = { batch: parts.batchNumber, shard: parts.shard };
-    const found = await recovery.records(at, [parts.serial], 0, LOOK_UP_WITHIN_MS);
-    const userId = found?.[0]?.record.userId;
-    if (userId === undefined || codec.verify(request.params.couponId, userId) === null) {
       return refusalReply(reply, { code: "coupon_not_found" });
     }
     const { reason } = request.body;
@@ -33,7 +24,7 @@ export function internalDeactivateRoute(app: Service, { router, batches, recover
       op: "deactivate",
       batch: parts.batchNumber,
       shard: parts.shard,
-      request: { serial: parts.serial, reason },
+      request: { serial: parts.serial, couponId: request.params.couponId, reason },
     });
     if (answer.kind !== "done") return refusalReply(reply, noOutcomeRefusal(answer));
     if (answer.outcome.kind === "refused") return refusalReply(reply, { code: answer.outcome.code });

@@ -1,4 +1,4 @@
-import { callerOf, callersId, type Service } from "@coupon/service-kit";
+import { callerOf, callersId, type Service, traceparentFor } from "@coupon/service-kit";
 import { Type } from "typebox";
 import type { CallerKey } from "../../front/callers.ts";
 import type { IssuingResources } from "../../resources.ts";
@@ -52,7 +52,8 @@ export function readLedgerRoutes(app: Service, { ledger }: IssuingResources): vo
     app.get(path, { schema }, async (request, reply) => {
       const caller = callerOf<CallerKey>(request);
       const readAfter = request.headers["read-after"] as string | undefined;
-      return sendForwarded(reply, await ledger.forward(caller, request.raw.url ?? "/", readAfter));
+      const context = { readAfter, traceparent: traceparentFor(request) };
+      return sendForwarded(reply, await ledger.forward(caller, request.raw.url ?? "/", context));
     });
   };
   read("/coupons/:couponId", getCoupon);

@@ -1,5 +1,12 @@
 import { ITEM_ID_PATTERN, LINE_QUANTITY_MAX, ORDER_LINES_MAX } from "@coupon/domain";
-import { callerOf, idempotencyKeyHeaders, refusalReply, type Service, strictObject } from "@coupon/service-kit";
+import {
+  callerOf,
+  idempotencyKeyHeaders,
+  refusalReply,
+  type Service,
+  strictObject,
+  traceparentFor,
+} from "@coupon/service-kit";
 import { Type } from "typebox";
 import type { CallerKey } from "../../front/callers.ts";
 import type { IssuingResources } from "../../resources.ts";
@@ -39,6 +46,7 @@ export function reverseOrderRoute(app: Service, resources: IssuingResources): vo
       idempotencyKey: request.headers["idempotency-key"],
       ask: lines === undefined ? { all: true } : { lines },
       ...rest,
+      traceparent: traceparentFor(request),
     });
     if (result.kind === "refused") return refusalReply(reply, result.refusal);
     if (result.replayed === true) reply.header("idempotent-replayed", "true");

@@ -52,11 +52,11 @@ export class Corrector {
   }
 
   /** Has an approved correction written into its shard's log. False where that is not known to have been done. */
-  send(correction: CorrectionRequest): Promise<boolean> {
+  send(correction: CorrectionRequest, traceparent?: string): Promise<boolean> {
     const { batch, shard, correctionId, stores, serials, reason, proposedBy, approvedBy } = correction;
     this.#sentAtMs.set(correctionId, performance.now());
     const entry = { correctionId, stores, serials, reason, proposedBy, approvedBy: approvedBy ?? "" };
-    return this.#options.issuing.correct(batch, shard, entry);
+    return this.#options.issuing.correct(batch, shard, entry, traceparent);
   }
 
   async #run(): Promise<void> {

@@ -1,4 +1,4 @@
-import { operatorOf, type Service } from "@coupon/service-kit";
+import { operatorOf, type Service, traceparentFor } from "@coupon/service-kit";
 import { approveCorrection, type ReconcilingResources } from "../../use-cases/reconciling.ts";
 import {
   answer,
@@ -23,7 +23,10 @@ export function approveCorrectionRoute(app: Service, resources: ReconcilingResou
     (request, reply) =>
       answer(
         reply,
-        approveCorrection(resources, request.params, operatorOf(request).subject, request.headers["if-match"]),
+        approveCorrection(resources, request.params, operatorOf(request).subject, {
+          ifMatch: request.headers["if-match"],
+          traceparent: traceparentFor(request),
+        }),
         viewCorrection,
       ),
   );

@@ -22,7 +22,7 @@ const schema = {
 export function orderCouponsRoute(app: Service, resources: LedgerResources): void {
   app.get("/internal/v1/orders/:orderId/coupons", { schema }, (request, reply) => {
     const { callerId, sandbox } = request.query;
-    const reader = { callerId, sandbox: sandbox ?? null };
+    const reader = { callerId, sandbox: sandbox ?? null, refusal: null };
     answerRead(resources, request, reply, () => readOrderCoupons(resources, reader, request.params.orderId));
   });
 }
