@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CouponClient, OperatorClient } from "@coupon/client";
 import { createPool } from "@coupon/database";
 import { createLogReader } from "@coupon/events";
-import { connectRedis, createShardCalls, type RedisConnection } from "@coupon/redis";
+import { connectRedis, createShardReads, type RedisConnection } from "@coupon/redis";
 import { describeEvent, listenForInterruption } from "@coupon/stack";
 import { readLogEnds, untilApplied } from "./applied.ts";
 import { registerCallers } from "./callers.ts";
@@ -105,14 +105,13 @@ async function checkStores(
     await reader.connect();
     const batches = replayed.flatMap((it) => it.batches);
     const hashKey = Buffer.from(local.stack.secrets.hashKey, "base64");
-    const calls = createShardCalls({ redis, prefix: local.keyPrefix, hashKey });
-    const redeemed = replayed.flatMap((it) => it.redeemed);
+    const reads = createShardReads({ redis, prefix: local.keyPrefix, hashKey });
     const counts = {
       postgres: await countPostgres(
         pool,
         batches.map((it) => it.batchNumber),
       ),
-      redis: await countRedis(calls, batches, redeemed),
+      redis: await countRedis(reads, batches),
       log: await countLog(reader, local.log.partitions),
     };
     figures.heading("The data set, PostgreSQL, Redis and the log");

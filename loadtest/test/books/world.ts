@@ -58,8 +58,7 @@ export class BooksWorld extends OwnPlatform {
       ["issuing", "ledger", "campaigns-1", "campaigns-2"].map((name) => this.begin(name as ProcessName)),
     );
     const url = (name: string) => `http://127.0.0.1:${this.#ports.get(name)}`;
-    const { keyId, secret } = this.shop;
-    const shop = new CouponClient({ baseUrl: url("issuing"), keyId, secret: secret.toString("base64") });
+    const shop = this.clientThatTries();
     const [operator, approver] = await Promise.all(
       ["operator", "approver"].map(async (role) => {
         const token = await this.opened.issuer.token(`the-${role}`, [role]);
@@ -69,6 +68,15 @@ export class BooksWorld extends OwnPlatform {
     if (operator === undefined || approver === undefined) throw new Error("nobody is there");
     for (const client of [shop, operator, approver]) this.onClose(() => client.close());
     this.#clients = { shop, operator, approver, pool };
+  }
+
+  /** A client of the shop's, to be closed by whoever asks for it. @param attemptsMax of each call; the SDK's by default */
+  clientThatTries(attemptsMax?: number): CouponClient {
+    const { keyId, secret } = this.shop;
+    return new CouponClient({
+      ...{ baseUrl: `http://127.0.0.1:${this.#ports.get("issuing")}`, keyId, secret: secret.toString("base64") },
+      ...(attemptsMax === undefined ? {} : { attemptsMax }),
+    });
   }
 
   /** Starts a process in its place, also where one was killed. */

@@ -34,9 +34,9 @@ async function lastEntry(): Promise<number> {
 }
 
 /** A request that is wrong in one way: it is refused, never by a 500, and the shard has no entry more than before. */
-async function refused(request: Promise<Answer>): Promise<Answer> {
+async function refused(request: () => Promise<Answer>): Promise<Answer> {
   const before = await lastEntry();
-  const answer = await request;
+  const answer = await request();
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(answer.status).toBeLessThan(500);
   expect(answer.headers.get("content-type")).toContain("application/problem+json");
@@ -47,13 +47,17 @@ async function refused(request: Promise<Answer>): Promise<Answer> {
 
 function refusedClaim(body: unknown, options: CallOptions = {}): Promise<Answer> {
   keys += 1;
-  return refused(caller.call("POST", path, body, { idempotencyKey: `bad-${keys}`, ...options }));
+  return refused(() => caller.call("POST", path, body, { idempotencyKey: `bad-${keys}`, ...options }));
 }
 
 describe("signatures", () => {
   test("none at all", async () => {
-    const response = await fetch(caller.baseUrl + path, { method: "POST", body: "{}" });
-    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([401, "signature_missing"]);
+    const unsigned = async (): Promise<Answer> => {
+      const response = await fetch(caller.baseUrl + path, { method: "POST", body: "{}" });
+      return { status: response.status, body: (await response.json()) as Answer["body"], headers: response.headers };
+    };
+    const answer = await refused(unsigned);
+    expect([answer.status, answer.body.code]).toEqual([401, "signature_missing"]);
   });
 
   test.each([
@@ -113,7 +117,7 @@ describe("bodies", () => {
 
 describe("keys, routes and batches", () => {
   test("a claim without an idempotency key", async () => {
-    const answer = await refused(caller.call("POST", path, { userId: "user-1" }));
+    const answer = await refused(() => caller.call("POST", path, { userId: "user-1" }));
     expect([answer.status, answer.body.code]).toEqual([400, "idempotency_key_missing"]);
   });
 
@@ -126,16 +130,16 @@ describe("keys, routes and batches", () => {
     ["POST", "/v1/nothing", "route_not_found", 404],
     ["DELETE", "/v1/batches/b/claims", "method_not_allowed", 405],
   ])("%s %s", async (method, at, code, status) => {
-    const answer = await refused(caller.call(method, at, method === "POST" ? {} : undefined));
+    const answer = await refused(() => caller.call(method, at, method === "POST" ? {} : undefined));
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
   test("an unknown batch: no claim, no grant, no terms", async () => {
     const at = "/v1/batches/no-such-batch";
     for (const asked of [
-      caller.claim("no-such-batch", "user-1", "key"),
-      caller.call("POST", `${at}/grants`, { grants: [{ idempotencyKey: "k", userId: "user-1" }] }),
-      caller.call("GET", at),
+      () => caller.claim("no-such-batch", "user-1", "key"),
+      () => caller.call("POST", `${at}/grants`, { grants: [{ idempotencyKey: "k", userId: "user-1" }] }),
+      () => caller.call("GET", at),
     ]) {
       const answer = await refused(asked);
       expect([answer.status, answer.body.code]).toEqual([404, "batch_not_found"]);

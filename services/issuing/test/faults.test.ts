@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFaultProxy, eventually, type FaultProxy, type Running as Part, startKafka } from "@coupon/testkit";
 import { afterEach, describe, expect, test } from "vitest";
+import { tallyLog } from "./support/log-tally.ts";
 import { type Running, World } from "./support/world.ts";
 
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -10,22 +11,32 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function proxyTo(url: string): Promise<{ proxy: FaultProxy; url: string }> {
+async function proxyTo(url: string): Promise<FaultProxy> {
   const target = new URL(url);
   const proxy = await createFaultProxy({ host: target.hostname, port: Number(target.port) });
   closers.push(() => proxy.close());
-  target.host = `${proxy.host}:${proxy.port}`;
-  return { proxy, url: target.toString().replace(/\/$/, "") };
+  return proxy;
 }
 
+/** The same address by way of the proxy. */
+function through({ host, port }: FaultProxy, address = ""): string {
+  const url = new URL(address);
+  url.host = `${host}:${port}`;
+  return url.toString().replace(/\/$/, "");
+}
+
+type Env = Record<string, string>;
+
+/** @param env of the process, or what makes it from the world's own */
 async function startWorld(
-  env: Record<string, string> = {},
+  env: Env | ((own: Env) => Env) = {},
   kafka?: string,
 ): Promise<{ world: World; batchId: string; issuing: Running }> {
   const world = new World(kafka);
   closers.push(() => world.close());
   await world.start();
-  const issuing = await world.issuing({ REQUEST_DEADLINE_MS: "3000", RECOVERY_PATIENCE_MS: "300", ...env });
+  const given = typeof env === "function" ? env(world.env) : env;
+  const issuing = await world.issuing({ REQUEST_DEADLINE_MS: "3000", RECOVERY_PATIENCE_MS: "300", ...given });
   const { batchId } = await world.publishBatch({ stock: { total: 100_000, perUser: 2 } });
   // A broker that has just started on a busy machine takes longer than a short append time-out for its first appends.
   await eventually(async () => (await world.caller.claim(batchId, "first", "first")).status < 300, {
@@ -36,14 +47,16 @@ async function startWorld(
 
 describe("Redis", () => {
   test("away in the middle: refused as recovering, nothing hangs, and served again when it is back", async () => {
-    const { proxy, url } = await proxyTo(process.env.REDIS_URL ?? "");
-    const { world, batchId } = await startWorld({ REDIS_URL: url });
+    const proxy = await proxyTo(process.env.REDIS_URL ?? "");
+    const { world, batchId } = await startWorld({ REDIS_URL: through(proxy, process.env.REDIS_URL) });
+    const before = await tallyLog(world.logConfig);
     proxy.refuse(true);
     proxy.cutAll();
     const away = await world.caller.claim(batchId, "user-1", "key-1");
     expect(away.status).toBe(503);
     expect(["shard_recovering", "log_unavailable", "deadline_exceeded"]).toContain(away.body.code);
     expect(away.headers.get("retry-after")).toBe("1");
+    expect(await tallyLog(world.logConfig)).toEqual(before);
     proxy.refuse(false);
     const back = await eventually(async () => {
       const answer = await world.caller.claim(batchId, "user-1", "key-1");
@@ -54,8 +67,8 @@ describe("Redis", () => {
   });
 
   test("connections cut again and again while replies are on their way: every key has one outcome", async () => {
-    const { proxy, url } = await proxyTo(process.env.REDIS_URL ?? "");
-    const { world, batchId } = await startWorld({ REDIS_URL: url });
+    const proxy = await proxyTo(process.env.REDIS_URL ?? "");
+    const { world, batchId } = await startWorld({ REDIS_URL: through(proxy, process.env.REDIS_URL) });
     const got = new Map<string, Set<unknown>>();
     for (let round = 0; round < 8; round += 1) {
       const cut = proxy.cutAfterBytes(400 + round * 137, round % 2 === 0 ? "down" : "up");
@@ -78,6 +91,7 @@ describe("Redis", () => {
     }
     expect([...got.values()].every((ids) => ids.size === 1)).toBe(true);
     expect(new Set([...got.values()].flatMap((ids) => [...ids])).size).toBe(got.size);
+    expect(await tallyLog(world.logConfig)).toEqual({ issue: 1 + got.size });
   });
 });
 
@@ -117,6 +131,8 @@ describe("Kafka", () => {
     expect((await answered("user-1")).body).toEqual(back.body);
     const other = await answered("user-2");
     expect(other.body.couponId).not.toBe(back.body.couponId);
+    // Of `startWorld`, and these two users.
+    expect(await tallyLog(world.logConfig)).toEqual({ issue: 3 });
   });
 
   test("silent and back within the deadline: what a request did itself is its first answer, not a replay", async () => {
@@ -161,8 +177,8 @@ describe("Kafka", () => {
 
 describe("PostgreSQL", () => {
   test("away in the middle: claims go on, and reads say ledger_unavailable", async () => {
-    const { proxy, url } = await proxyTo(process.env.DATABASE_URL ?? "");
-    const { world, batchId } = await startWorld({ DATABASE_URL: url });
+    const proxy = await proxyTo(process.env.DATABASE_URL ?? "");
+    const { world, batchId } = await startWorld((own) => ({ DATABASE_URL: through(proxy, own.DATABASE_URL) }));
     proxy.refuse(true);
     proxy.cutAll();
     expect((await world.caller.claim(batchId, "user-1", "key-1")).status).toBe(201);

@@ -1,24 +1,18 @@
-import type { ShardCalls } from "@coupon/redis";
+import { touchedBits } from "@coupon/domain";
+import { COUPONS_IN_PAGE, type ShardAddress, type ShardReads } from "@coupon/redis";
 import type { BatchCounts, Counts } from "./counts.ts";
 
-/** A coupon by its place. */
-export interface CouponPlace {
-  batchNumber: number;
-  shard: number;
-  serial: number;
-}
-
 const shardsAtOnce = 200;
-const recordsAtOnce = 500;
+const pagesAtOnce = 8;
 
 /**
  * Counts what Redis has: the shards' allotments less what is left in them, whatever stock has moved between them, and
- * of the coupons given, those that have a redemption on record there.
+ * the coupons whose bits say that they are redeemed now, whoever was told so. One that has come back by a reversal does
+ * not count; the replay reverses none.
  */
 export async function countRedis(
-  calls: ShardCalls,
+  reads: ShardReads,
   batches: readonly { batchNumber: number; shards: number }[],
-  redeemed: readonly CouponPlace[],
 ): Promise<Counts> {
   const counts = new Map<number, BatchCounts>();
   const shards = batches.flatMap(({ batchNumber, shards }) =>
@@ -26,28 +20,33 @@ export async function countRedis(
   );
   for (let from = 0; from < shards.length; from += shardsAtOnce) {
     const some = shards.slice(from, from + shardsAtOnce);
-    const headers = await calls.readHeaders(some);
+    const counted = await Promise.all(some.map((at) => countShard(reads, at)));
     for (const [i, { batch }] of some.entries()) {
-      const counted = counts.get(batch) ?? { issued: 0, redeemed: 0 };
-      const header = headers[i];
-      counted.issued += (header?.rules?.allotment ?? 0) - (header?.left ?? 0);
-      counts.set(batch, counted);
-    }
-  }
-  for (const group of byShard(redeemed)) {
-    const [{ batchNumber, shard }] = group;
-    const counted = counts.get(batchNumber) ?? { issued: 0, redeemed: 0 };
-    counts.set(batchNumber, counted);
-    for (let from = 0; from < group.length; from += recordsAtOnce) {
-      const serials = group.slice(from, from + recordsAtOnce).map((it) => it.serial);
-      const records = await calls.readRecords({ batch: batchNumber, shard }, serials);
-      counted.redeemed += records.filter((it) => (it?.record.redemptions.length ?? 0) > 0).length;
+      const sum = counts.get(batch) ?? { issued: 0, redeemed: 0 };
+      sum.issued += counted[i]?.issued ?? 0;
+      sum.redeemed += counted[i]?.redeemed ?? 0;
+      counts.set(batch, sum);
     }
   }
   return counts;
 }
 
-function byShard(coupons: readonly CouponPlace[]): [CouponPlace, ...CouponPlace[]][] {
-  const groups = Map.groupBy(coupons, (it) => `${it.batchNumber}.${it.shard}`);
-  return [...groups.values()] as [CouponPlace, ...CouponPlace[]][];
+async function countShard(reads: ShardReads, at: ShardAddress): Promise<BatchCounts> {
+  const [header] = await reads.headers([at]);
+  if (header == null) return { issued: 0, redeemed: 0 };
+  const pages = Math.ceil(header.nextSerial / COUPONS_IN_PAGE);
+  let redeemed = 0;
+  for (let page = 0; page < pages; page += pagesAtOnce) {
+    const read = await reads.pages(at, page, Math.min(pagesAtOnce, pages - page));
+    for (const bits of read?.bits ?? []) redeemed += bits === null ? 0 : countRedeemed(bits);
+  }
+  return { issued: (header.rules?.allotment ?? 0) - header.left, redeemed };
+}
+
+function countRedeemed(page: Buffer): number {
+  let redeemed = 0;
+  for (const byte of page) {
+    for (let shift = 0; shift < 8; shift += 2) if (((byte >> shift) & 3) === touchedBits.redeemed) redeemed += 1;
+  }
+  return redeemed;
 }

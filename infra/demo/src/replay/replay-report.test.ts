@@ -14,7 +14,7 @@ function replayed(): ReplayedCampaign[] {
     batches: it.kinds.map((_, i) => ({ batchNumber: i + 1, shards: 1 })),
     coupons: 3_894,
     grantsRefused: 0,
-    redeemed: Array.from({ length: 21 }, (_, serial) => ({ batchNumber: 1, shard: 0, serial })),
+    redeemed: 21,
     refusedRedemptions: 1,
     refusedCodes: { coupon_redeemed: 1 },
     wrongDiscounts: 0,

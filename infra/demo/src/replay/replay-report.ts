@@ -86,7 +86,7 @@ function checkAnswers(figures: Figures, replayed: readonly ReplayedCampaign[], p
   figures.check(
     "redemptions tried",
     expected.redemptions,
-    sum((it) => it.redeemed.length + it.refusedRedemptions),
+    sum((it) => it.redeemed + it.refusedRedemptions),
   );
   figures.check(
     "redemptions refused",

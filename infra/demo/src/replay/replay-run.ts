@@ -1,6 +1,5 @@
 import type { CouponClient } from "@coupon/client";
 import { decodeCouponId } from "@coupon/domain";
-import type { CouponPlace } from "../counts/redis-counts.ts";
 import { countDataset, type RealCampaign } from "../dataset.ts";
 import { grantKind, redeemCampaign } from "../issue-and-redeem.ts";
 import { mapLimited } from "../map-limited.ts";
@@ -13,7 +12,7 @@ export interface ReplayedCampaign {
   batches: { batchNumber: number; shards: number }[];
   coupons: number;
   grantsRefused: number;
-  redeemed: CouponPlace[];
+  redeemed: number;
   refusedRedemptions: number;
   /** Refusals by code, all of which should be `coupon_redeemed`. */
   refusedCodes: Record<string, number>;
@@ -120,20 +119,19 @@ async function redeemPrepared(
 ): Promise<ReplayedCampaign> {
   const tried = await redeemCampaign(client, real, (upc, userId) => granted.book.get(`${upc} ${userId}`) ?? []);
   progress.advance(tried.length);
-  const redeemed: CouponPlace[] = [];
+  let redeemed = 0;
   const refusedCodes: Record<string, number> = {};
   let wrongDiscounts = 0;
   for (const { result, couponId, wanted } of tried) {
-    const place = decodeCouponId(couponId);
-    if (result.ok && place !== null) {
-      redeemed.push(place);
+    if (result.ok && decodeCouponId(couponId) !== null) {
+      redeemed += 1;
       if (result.value.discount !== wanted.discount) wrongDiscounts += 1;
     } else {
       const code = result.ok ? "not a coupon id" : (result.refusal?.code ?? "no answer");
       refusedCodes[code] = (refusedCodes[code] ?? 0) + 1;
     }
   }
-  const refusedRedemptions = tried.length - redeemed.length;
+  const refusedRedemptions = tried.length - redeemed;
   const { coupons, refused: grantsRefused } = granted;
   return { real, batches, coupons, grantsRefused, redeemed, refusedRedemptions, refusedCodes, wrongDiscounts };
 }

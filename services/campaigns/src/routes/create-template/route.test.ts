@@ -100,17 +100,20 @@ describe("POST /ops/v1/templates", () => {
     ["a name twice", JSON.stringify(templateBody).replace("{", '{"name":"x",')],
     ["__proto__", JSON.stringify(templateBody).replace("{", '{"__proto__":{},')],
   ])("400 for %s", async (_what, text) => {
+    const before = await world.prisma.template.count();
     const ask = text === undefined ? {} : { text };
     expectRefusal(await world.call("operator", "POST", "/ops/v1/templates", ask), "request_invalid");
+    expect(await world.prisma.template.count()).toBe(before);
   });
 
   test("413 for a body beyond 1 MiB, 415 for another media type", async () => {
-    const body = { ...templateBody, name: "x".repeat(1_100_000) };
-    expectRefusal(await create(body), "body_too_large");
+    const before = await world.prisma.template.count();
+    const text = JSON.stringify(templateBody);
+    const tooLarge = { text: text + " ".repeat(1_100_000) };
+    expectRefusal(await world.call("operator", "POST", "/ops/v1/templates", tooLarge), "body_too_large");
     const headers = { "content-type": "text/plain" };
-    expectRefusal(
-      await world.call("operator", "POST", "/ops/v1/templates", { text: "{}", headers }),
-      "media_type_unsupported",
-    );
+    const ask = { text, headers };
+    expectRefusal(await world.call("operator", "POST", "/ops/v1/templates", ask), "media_type_unsupported");
+    expect(await world.prisma.template.count()).toBe(before);
   });
 });
