@@ -14,84 +14,81 @@ import { measureGrants } from "./grants.ts";
 import { httpMeasureIds, measureHttp } from "./http-rounds.ts";
 import { measureIsolation } from "./isolation.ts";
 import { measureLedger } from "./ledger-rate.ts";
+import { MeasureFailed, type MeasureTask, measureInTurn } from "./measure-in-turn.ts";
 import type { Measure, MeasureId } from "./measures.ts";
 import { measureOverload } from "./overload.ts";
 import { measureProofCost } from "./proof-cost.ts";
 import { measureRebuild, rebuildCoupons } from "./rebuild.ts";
-import { type Configuration, printReport, toJson } from "./report.ts";
+import { type Configuration, printMeasured } from "./report.ts";
 import { measureTakeOver } from "./take-over.ts";
 
 /**
  * `npm run bench [-- --json] [-- <ids…>]`: starts a stack of its own, measures, and throws it away. Fails only where
- * something can't be measured: a floor that is missed is printed as MISS.
+ * something can't be measured, and prints what was measured before: a floor that is missed is printed as MISS.
  */
 const stackName = "bench";
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 process.exitCode = await main(process.argv.slice(2));
 
+/** What has been measured so far. */
+interface Kept {
+  configuration: Configuration | undefined;
+  readonly measures: Measure[];
+}
+
 async function main(args: string[]): Promise<number> {
   const interruption = listenForInterruption();
+  const kept: Kept = { configuration: undefined, measures: [] };
+  let json = false;
   try {
     const options = readArguments(args);
-    const { configuration, measures } = await measureAll(options, interruption.signal);
-    const text = options.json ? toJson(configuration, measures) : printReport(configuration, measures);
-    process.stdout.write(`${text}\n`);
+    json = options.json;
+    await measureAll(options, interruption.signal, kept);
     return 0;
   } catch (error) {
     if (interruption.signal.aborted) return 130;
-    process.stderr.write(`${explain(error)}\n`);
+    progress(error instanceof MeasureFailed ? `${error.message}: ${explain(error.cause)}` : explain(error));
     return 1;
   } finally {
+    const text = printMeasured({ configuration: kept.configuration ?? {}, measures: kept.measures, json });
+    if (text !== null) process.stdout.write(`${text}\n`);
     interruption.dispose();
     rmSync(stackFolder(stackName), { recursive: true, force: true });
   }
 }
 
-async function measureAll(
-  { ids, rounds }: BenchArguments,
-  signal: AbortSignal,
-): Promise<{ configuration: Configuration; measures: Measure[] }> {
-  const measured = new Map<MeasureId, Measure>();
-  const keep = (measure: Measure) => measured.set(measure.id, measure);
-  let configuration: Configuration | undefined;
-  const configure = async (context: BenchContext) => {
-    const wiped = ids.includes("rebuild") ? { rebuildCoupons: rebuildCoupons() } : {};
-    const settings = { connections, warmUpMs, durationMs, rounds, ...wiped };
-    configuration ??= await readConfiguration(context.local, settings);
-  };
-  if (ids.some((id) => id !== "take_over")) {
-    await withContext({ rounds, issuingProcesses: 1, signal }, async (context) => {
-      await configure(context);
-      await measureOnOne(context, ids, keep);
+async function measureAll({ ids, rounds }: BenchArguments, signal: AbortSignal, kept: Kept): Promise<void> {
+  const measureOn = (issuingProcesses: number, tasks: (context: BenchContext) => MeasureTask[]) =>
+    withContext({ rounds, issuingProcesses, signal }, async (context) => {
+      const wiped = ids.includes("rebuild") ? { rebuildCoupons: rebuildCoupons() } : {};
+      const settings = { connections, warmUpMs, durationMs, rounds, ...wiped };
+      kept.configuration ??= await readConfiguration(context.local, settings);
+      await measureInTurn(tasks(context), (measure) => kept.measures.push(measure));
     });
-  }
-  if (ids.includes("take_over")) {
-    await withContext({ rounds, issuingProcesses: 2, signal }, async (context) => {
-      await configure(context);
-      keep(await measureTakeOver(context));
-    });
-  }
-  return { configuration: configuration ?? {}, measures: ids.flatMap((id) => measured.get(id) ?? []) };
+  if (ids.some((id) => id !== "take_over")) await measureOn(1, (context) => tasksOnOne(context, ids));
+  if (ids.includes("take_over")) await measureOn(2, (context) => [task("take_over", () => measureTakeOver(context))]);
 }
 
 /** Everything that is measured with one issuing process. */
-async function measureOnOne(
-  context: BenchContext,
-  ids: readonly MeasureId[],
-  keep: (measure: Measure) => void,
-): Promise<void> {
+function tasksOnOne(context: BenchContext, ids: readonly MeasureId[]): MeasureTask[] {
   const http = httpMeasureIds.filter((id) => ids.includes(id));
-  if (http.length > 0) for (const measure of await measureHttp(context, http)) keep(measure);
-  if (ids.includes("grants")) keep(await measureGrants(context));
-  if (ids.includes("overload")) keep(await measureOverload(context));
-  if (ids.includes("ledger")) keep(await measureLedger(context));
-  if (ids.includes("proof_cost")) keep(await measureProofCost(context));
-  if (ids.includes("isolation")) keep(await measureIsolation(context));
-  if (ids.includes("rebuild")) keep(await measureRebuild(context));
-  if (ids.includes("audit")) keep(await measureAudit(context));
-  if (ids.includes("catch_up")) keep(await measureCatchUp(context));
-  if (ids.includes("bytes_1m")) keep(await measureBytes(context, "bytes_1m", 1_000_000));
-  if (ids.includes("bytes_10m")) keep(await measureBytes(context, "bytes_10m", 10_000_000));
+  const tasks = [
+    task("grants", () => measureGrants(context)),
+    task("overload", () => measureOverload(context)),
+    task("ledger", () => measureLedger(context)),
+    task("proof_cost", () => measureProofCost(context)),
+    task("isolation", () => measureIsolation(context)),
+    task("rebuild", () => measureRebuild(context)),
+    task("audit", () => measureAudit(context)),
+    task("catch_up", () => measureCatchUp(context)),
+    task("bytes_1m", () => measureBytes(context, "bytes_1m", 1_000_000)),
+    task("bytes_10m", () => measureBytes(context, "bytes_10m", 10_000_000)),
+  ].filter((each) => each.ids.every((id) => ids.includes(id)));
+  return http.length === 0 ? tasks : [{ ids: http, measure: () => measureHttp(context, http) }, ...tasks];
+}
+
+function task(id: MeasureId, measure: () => Promise<Measure>): MeasureTask {
+  return { ids: [id], measure: async () => [await measure()] };
 }
 
 interface StackWish {

@@ -1,8 +1,21 @@
 import Table from "cli-table3";
-import { judgeMeasure, type Measure, ruleOf } from "./measures.ts";
+import { judgeMeasure, type Measure, measureRules, ruleOf } from "./measures.ts";
 
 /** What made the numbers: machine, versions, settings. */
 export type Configuration = Record<string, string | number>;
+
+export interface Measured {
+  configuration: Configuration;
+  measures: readonly Measure[];
+  json: boolean;
+}
+
+/** What a run prints of what it has measured, in the rules' order; null where that is nothing. */
+export function printMeasured({ configuration, measures, json }: Measured): string | null {
+  if (measures.length === 0) return null;
+  const sorted = measureRules.flatMap(({ id }) => measures.filter((it) => it.id === id));
+  return json ? toJson(configuration, sorted) : printReport(configuration, sorted);
+}
 
 /** The table for people: configuration first, then a line for each measure with its spread. */
 export function printReport(configuration: Configuration, measures: readonly Measure[]): string {

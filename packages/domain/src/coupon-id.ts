@@ -82,20 +82,6 @@ export function encodeCouponId(parts: CouponIdParts, userId: string, key: Uint8A
   return encodeWith(mac, parts, userId);
 }
 
-/** As `CouponIdCodec.verify`, with a map of keys, which must not be changed afterwards. */
-export function verifyCouponId(
-  text: string,
-  userId: string,
-  keys: ReadonlyMap<number, Uint8Array>,
-): CouponIdParts | null {
-  let codec = codecs.get(keys);
-  if (codec === undefined) {
-    codec = createCouponIdCodec(keys);
-    codecs.set(keys, codec);
-  }
-  return codec.verify(text, userId);
-}
-
 /**
  * Reads what an id says without asking whether that is true; null where the text has not the shape of
  * one. For routing only: believe nothing before `verify`.
@@ -105,7 +91,6 @@ export function decodeCouponId(text: string): CouponIdParts | null {
 }
 
 const prepared = new WeakMap<Uint8Array, ShortHmac>();
-const codecs = new WeakMap<ReadonlyMap<number, Uint8Array>, CouponIdCodec>();
 /** Scratch: the id's bits. Every use is over before the function that began it returns. */
 const words = new Uint32Array(5);
 

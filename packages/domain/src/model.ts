@@ -84,6 +84,7 @@ export interface CallerDefinition {
   version: number;
   name: string;
   status: CallerStatus;
+  /** A key id begins with `live_` or `test_`; another opens nothing. */
   keys: { keyId: string; secret: string; revoked: boolean }[];
 }
 

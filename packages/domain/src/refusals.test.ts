@@ -1,6 +1,5 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
-import { foremost, type RefusalCode, refusalCodes, refusals } from "./refusals.ts";
+import { type RefusalCode, refusalCodes, refusals } from "./refusals.ts";
 
 /** The interface's table of refusals to callers, row by row, written down a second time by hand. */
 const callersTable: [statuses: number[], codes: RefusalCode[]][] = [
@@ -105,17 +104,4 @@ it("calls every 429 and 503 one that a repeat can help", () => {
     const { status, retryable } = refusals[code];
     if (status === 429 || status === 503) expect(retryable, code).toBe(true);
   }
-});
-
-it("answers the first where several apply, in whatever order they were found", () => {
-  const anyCode = fc.constantFrom(...refusalCodes);
-  fc.assert(
-    fc.property(anyCode, anyCode, (a, b) => {
-      const first = refusalCodes.indexOf(a) < refusalCodes.indexOf(b) ? a : b;
-      expect(foremost(a, b)).toBe(first);
-      expect(foremost(b, a)).toBe(first);
-    }),
-  );
-  expect(foremost("stock_exhausted", "user_limit_reached")).toBe("user_limit_reached");
-  expect(foremost("internal_error", "signature_missing")).toBe("signature_missing");
 });

@@ -111,10 +111,3 @@ export interface Refusal {
 
 /** The codes in their order of precedence, the first to be answered first. */
 export const refusalCodes = Object.keys(refusals) as readonly RefusalCode[];
-
-const ranks = Object.fromEntries(refusalCodes.map((code, rank) => [code, rank])) as Record<RefusalCode, number>;
-
-/** The refusal that is answered where several apply: the first in the catalogue's order. */
-export function foremost(a: RefusalCode, b: RefusalCode): RefusalCode {
-  return ranks[a] <= ranks[b] ? a : b;
-}

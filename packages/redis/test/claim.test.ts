@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { refusalCodes } from "@coupon/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keyHashOf, type RedisConnection } from "../src/index.ts";
 import { claimOf, connect, DAY_MS, hashKey, type rulesOf, ShardUnderTest } from "./support/shard.ts";
@@ -149,6 +150,29 @@ describe("why a claim gets none", () => {
       { kind: "stock_exhausted", used: 3, max: 3 },
     ]);
     expect(shard.entries.slice(1)).toMatchObject([{ day: today }, { day: today + DAY_MS }]);
+  });
+
+  test("of several reasons the first of the catalogue, in a batch of one claim as beside others", async () => {
+    const none = { allotment: 1, perDay: 1, perUser: 1, perUserPerDay: 1 };
+    const shard = await open(none);
+    await shard.issue("ann");
+    const found: string[] = [];
+    let version = 1;
+    for (const change of [
+      { ...none, state: "deactivated" as const },
+      none,
+      { ...none, perUser: 2 },
+      { ...none, perUser: 2, perUserPerDay: 2 },
+      { ...none, perUser: 2, perUserPerDay: 2, perDay: 2 },
+    ]) {
+      version += 1;
+      await shard.rules({ version, ...change });
+      const [alone] = await shard.claim([claimOf("ann", "2")]);
+      expect(await shard.claim([claimOf("ann", "2"), claimOf("ann", "3")])).toEqual([alone, alone]);
+      found.push(alone?.kind ?? "");
+    }
+    expect(found).toHaveLength(new Set(found).size);
+    expect(found).toEqual(refusalCodes.filter((code) => found.includes(code)));
   });
 
   test("no stock, also where the rules took more back than was left", async () => {

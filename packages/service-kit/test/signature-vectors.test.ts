@@ -23,7 +23,7 @@ const verifier = createSignatureVerifier({
   findKey: (keyId) => keys.get(keyId),
   nowMs: () => file.nowSeconds * 1000,
 });
-const signedAsIs = file.vectors.filter(({ verdict }) => !["signature_invalid", "key_unknown"].includes(verdict));
+const signedAsIs = file.vectors.filter(({ verdict, keyId }) => verdict !== "signature_invalid" && keys.has(keyId));
 
 test("the published file is what the script writes", () => {
   expect(text).toBe(signatureVectorsFile());

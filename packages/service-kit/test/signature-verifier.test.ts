@@ -163,7 +163,8 @@ describe("precedence", () => {
   const revoked = { keyId: revokedKeyId, secret: revokedKey.secret };
   test.each([
     ["nothing", {}, "accepted"],
-    ["an unknown key outranks time", { keyId: "live_nobody", createdSeconds: 0 }, "key_unknown"],
+    ["time outranks an unknown key", { keyId: "live_nobody", createdSeconds: nowSeconds - 301 }, "signature_expired"],
+    ["an unknown key in time", { keyId: "live_nobody", createdSeconds: nowSeconds - 300 }, "key_unknown"],
     ["a wrong secret outranks time", { secret: Buffer.alloc(32), createdSeconds: 0 }, "signature_invalid"],
     ["a wrong secret hides a revocation", { ...revoked, secret: key.secret }, "signature_invalid"],
     ["time outranks a revocation", { ...revoked, createdSeconds: nowSeconds - 301 }, "signature_expired"],

@@ -138,6 +138,19 @@ describe("budget that was reserved and not used", () => {
     expect(metrics.body).toMatch(/campaigns_budget_short_total\{service="campaigns"\} [1-9]/);
   });
 
+  test("goes back from the batches behind some that the ledger tells nothing about", async () => {
+    await world.prisma.budgetReservation.updateMany({ data: { amount: 0n } });
+    const batches: Answer[] = [];
+    for (let each = 0; each < 5; each += 1) batches.push(await desk.issuing());
+    const last = batches.reduce((a, b) => (a.body.batchId > b.body.batchId ? a : b));
+    useOf(last, { issued: TOTAL, open: 10, overCost: 700, waiting: 10 });
+    await becomes(last, 10 * DISCOUNT + 700);
+    // Round after round, not once.
+    useOf(last, { issued: TOTAL, open: 5, overCost: 800, waiting: 5 });
+    await becomes(last, 5 * DISCOUNT + 800);
+    for (const each of batches) if (each !== last) expect(await reserved(each)).toBe(TOTAL * DISCOUNT);
+  });
+
   test("is given back while other batches reserve it: never more than the budget, and the sums agree", async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(100), fc.nat(60), async (over, cost) => {

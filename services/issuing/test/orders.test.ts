@@ -212,6 +212,22 @@ describe("orders", () => {
     }
   });
 
+  test("what a deactivated batch was let keep can be revoked afterwards", async () => {
+    const definition = await batch({});
+    const { batchId: of } = definition;
+    const [kept, late] = [await coupon(of), await coupon(of)];
+    await world.publisher.publishBatch({ ...definition, version: 2, state: "deactivated" });
+    await eventually(async () => {
+      users += 1;
+      return (await caller.claim(of, `user-${users}`, "key")).body.code === "batch_deactivated";
+    });
+    expect((await redeem(kept, order())).status).toBe(200);
+    await world.publisher.publishBatch({ ...definition, version: 3, state: "deactivated", revoked: true });
+    await eventually(async () => (await lock(late)).body.code === "coupon_deactivated");
+    expect((await redeem(late, order())).body.code).toBe("coupon_deactivated");
+    expect((await reverse(kept, "all", { all: true })).body.coupons).toMatchObject([{ state: "deactivated" }]);
+  });
+
   test("a release that overtakes its lock wins", async () => {
     const it = await coupon();
     expect((await release(it)).status).toBe(200);

@@ -176,7 +176,10 @@ describe("a held coupon", () => {
     story.later(60_000);
     await world.append(0, [story.deactivate(0)]);
     await becomes({ issue: 4, expire: 2, deactivate: 1 });
-    await world.append(0, [story.rules({ version: 2, state: "deactivated", revoked: true })]);
+    await world.append(0, [story.rules({ version: 2, state: "deactivated" })]);
+    await world.applied();
+    expect(await use()).toMatchObject({ open: 1, waiting: 1, ended: true });
+    await world.append(0, [story.rules({ version: 3, state: "deactivated", revoked: true })]);
     await becomes({ issue: 4, expire: 2, deactivate: 1, revoke: 1 });
     expect(await use()).toMatchObject({ open: 0, waiting: 0, outstanding: 0, ended: true });
   });

@@ -59,8 +59,8 @@ class OneShard {
   }
 
   async redeem(serial: number): Promise<void> {
-    const order = { ...always, payload: "p", verdict: this.#verdict };
-    await this.#did(this.#calls.redeem(this.#at, this.#expect, [{ ...this.#about(serial), order }]));
+    const request = { ...this.#about(serial), ...always, order: { payload: "p", verdict: this.#verdict } };
+    await this.#did(this.#calls.redeem(this.#at, this.#expect, [request]));
   }
 
   readonly #verdict = { kind: "discount" as const, discount };

@@ -35,7 +35,7 @@ export const PORT_OFFSETS = {
   postgres: 23,
 } as const;
 
-/** Issuing processes share nine internal ports, up to the parts' own. */
+/** Issuing processes share ten internal ports, up to the parts' own. */
 export const ISSUING_PROCESSES_MAX = PORT_OFFSETS.redis - PORT_OFFSETS.issuingInternal;
 
 const HOST = "127.0.0.1";

@@ -225,6 +225,13 @@ const refused: Case[] = [
     verdict: "key_unknown",
   },
   {
+    name: "unknown-and-expired",
+    note: "The time is judged before the key is missed.",
+    draft: { ...claim, keyId: "test_nobody", createdSeconds: nowSeconds - 301 },
+    secret: other,
+    verdict: "signature_expired",
+  },
+  {
     name: "key-revoked",
     note: "The signature is right; the key is revoked.",
     draft: { ...claim, keyId: "test_revoked_1" },

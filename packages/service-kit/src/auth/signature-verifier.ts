@@ -53,10 +53,9 @@ interface Prepared<Key extends SigningKey> {
 }
 
 /**
- * Verifies requests signed after the subset of RFC 9421 that `docs/signing.md` describes. Refusals, in
- * the order in which they are found: `signature_missing`; `signature_invalid` where the headers are not
- * of the accepted form; `key_unknown`, without which nothing can be judged; `signature_invalid` where the
- * MAC or the digest differs; `signature_expired`; and `key_revoked`, which only the key's holder learns.
+ * Verifies requests signed after the subset of RFC 9421 that `docs/signing.md` describes. Refusals, in their order of
+ * precedence: `signature_missing`; `signature_invalid` where the headers are not of the accepted form or, of a known key,
+ * the MAC or the digest differs; `signature_expired`; `key_unknown`; and `key_revoked`, which only the key's holder learns.
  */
 export function createSignatureVerifier<Key extends SigningKey>(
   options: SignatureVerifierOptions<Key>,
@@ -71,6 +70,8 @@ export function createSignatureVerifier<Key extends SigningKey>(
     return made;
   };
 
+  const isInTime = (createdSeconds: number) => Math.abs(nowMs() - createdSeconds * 1000) <= signatureToleranceMs;
+
   const verify = (request: SignedRequest): SignatureVerdict<Key> => {
     const { headers, rawBody } = request;
     const { "signature-input": inputHeader, signature } = headers;
@@ -83,14 +84,14 @@ export function createSignatureVerifier<Key extends SigningKey>(
     const input = readSignatureInput(inputHeader, components);
     if (input === null) return malformed;
     const key = options.findKey(input.keyId);
-    if (key === undefined) return unknown;
+    if (key === undefined) return isInTime(input.createdSeconds) ? unknown : expired;
     const { mac, accepted } = preparedKeys.get(key) ?? prepare(key);
     const base = signatureBase(request, digest, idempotencyKey, input.params);
     if (base === null || !checker.matches(mac, base, signature)) return different;
     if (digest !== undefined && request.bodyUnread !== true && !digestMatches(digest, rawBody ?? nothing)) {
       return digestWrong;
     }
-    if (Math.abs(nowMs() - input.createdSeconds * 1000) > signatureToleranceMs) return expired;
+    if (!isInTime(input.createdSeconds)) return expired;
     return key.revoked ? revoked : accepted;
   };
   return { verify };

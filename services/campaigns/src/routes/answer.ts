@@ -1,9 +1,17 @@
 import type { RefusalCode } from "@coupon/domain";
-import { operatorOf, problemOf, problemSchema, refusalReply, requireRole, retryAfterOf } from "@coupon/service-kit";
+import {
+  etagOf,
+  operatorOf,
+  parseIfMatch,
+  problemOf,
+  problemSchema,
+  refusalReply,
+  requireRole,
+  retryAfterOf,
+} from "@coupon/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type TSchema } from "typebox";
 import { refusalOf } from "../errors.ts";
-import { etagOf, parseIfMatch } from "../precondition.ts";
 import { resourceId } from "../schemas/common.ts";
 import { decodeCursor, type PageAsk } from "../stores/page.ts";
 import { done, type Outcome, type Refused, refused } from "../stores/transact.ts";

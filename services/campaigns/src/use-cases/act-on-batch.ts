@@ -13,7 +13,7 @@ import { withAuthor } from "./change-batch.ts";
 
 export type Act =
   | { action: Exclude<BatchAction, "deactivate"> }
-  /** `revoke` kills what the batch has issued, too. */
+  /** `revoke` kills what the batch has issued, too; it may follow on `keep`. */
   | { action: "deactivate"; issued: "keep" | "revoke" };
 
 /**
@@ -42,6 +42,7 @@ async function decide(
   tx: ManagementTransaction,
 ): Promise<Decision<NextBatch>> {
   if (isSoAlready(batch, act)) return { kind: "unchanged" };
+  if (revokesLater(batch, act)) return { kind: "change", next: { batch: { ...batch, revoked: true } } };
   const state = batchTransition(batch.state, act.action);
   if (state === null) return conflict(`A batch that is ${batch.state} can't be asked to ${act.action}.`);
   const moved = { ...batch, state };
@@ -74,6 +75,11 @@ function isSoAlready({ state, revoked }: BatchRecord, act: Act): boolean {
     default:
       return false;
   }
+}
+
+/** What a batch that was deactivated had issued may be killed afterwards; what was killed stays so. */
+function revokesLater({ state, revoked }: BatchRecord, act: Act): boolean {
+  return state === "deactivated" && !revoked && act.action === "deactivate" && act.issued === "revoke";
 }
 
 /** Freezes the template as it is now; what was right with an older one is checked again. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ManagementTransaction } from "@coupon/database/prisma";
 import type { Refusal, RefusalCode } from "@coupon/domain";
-import { matches, type Precondition } from "../precondition.ts";
+import { matches, type Precondition } from "@coupon/service-kit";
 import type { Resources } from "../resources.ts";
 import { findChange, insertAudit, type ResourceKind } from "../stores/audits.ts";
 import { done, type Outcome, refused, transact } from "../stores/transact.ts";

@@ -16,14 +16,14 @@ export const requestGuide = {
     sre: "From one caller: its integration. From all: a gateway rewrites paths, queries or bodies.",
   },
   signature_expired: {
-    meaning: "The signature is right, but its time is not near ours.",
+    meaning: "The signature's time is not near ours.",
     when: "`created` lies more than 300 s before or after the service's clock.",
     caller: "Set the clock by NTP and sign each attempt anew just before it is sent.",
     sre: "From one caller: its clock. From all: ours; check NTP on the issuing hosts.",
   },
   key_unknown: {
-    meaning: "No key has this id here; nothing else about the request was judged.",
-    when: "The `keyid` was mistyped, belongs to another environment, or was issued a moment ago and has not arrived.",
+    meaning: "No key has this id here; of the request only the headers' form and the time were judged.",
+    when: "The `keyid` was mistyped, does not begin with `live_` or `test_`, belongs to another environment, or was issued a moment ago and has not arrived.",
     caller: "Check the key id and the environment; retry after a few seconds if the key is new.",
     sre: "From all callers: the callers topic is not being read; check the lag of definitions and the service's start.",
   },

@@ -21,8 +21,29 @@ describe("POST /ops/v1/batches/{id}/deactivate", () => {
     expect(dead).toMatchObject({ status: 200, body: { state: "deactivated", revoked, inForce: true } });
     expect(world.owner.newestOf(batch.body.batchId)).toMatchObject({ state: "deactivated", revoked });
     expect(await deactivate(dead, { issued })).toMatchObject({ status: 200, etag: dead.etag });
-    const other = issued === "keep" ? "revoke" : "keep";
-    expectRefusal(await deactivate(dead, { issued: other }), "state_conflict");
+  });
+
+  test("200 for what was kept and is revoked afterwards, once in force; never back", async () => {
+    const batch = await desk.issuing();
+    const kept = await deactivate(batch, { issued: "keep" });
+    expectRefusal(await deactivate(batch, { issued: "revoke" }), "precondition_failed");
+    expectRefusal(await deactivate(kept, { issued: "revoke" }, "viewer"), "role_missing");
+    const path = `/ops/v1/batches/${batch.body.batchId}/deactivate`;
+    const ask = { issued: "revoke", reason: "a leak after all" };
+    expectRefusal(await world.call("operator", "POST", path, { body: ask }), "precondition_required");
+    const revoked = await deactivate(kept, ask);
+    const version = kept.body.version + 1;
+    expect(revoked).toMatchObject({
+      status: 200,
+      body: { state: "deactivated", revoked: true, inForce: true, version },
+    });
+    expect(world.owner.newestOf(batch.body.batchId)).toMatchObject({ version, state: "deactivated", revoked: true });
+    expect(await deactivate(kept, ask)).toMatchObject({ status: 200, etag: revoked.etag });
+    expectRefusal(await deactivate(revoked, { issued: "keep" }), "state_conflict");
+    expectRefusal(
+      await world.call("operator", "POST", path.replace("deactivate", "end"), { ifMatch: revoked.etag }),
+      "state_conflict",
+    );
   });
 
   test("409 for a draft, 200 for one that has ended", async () => {

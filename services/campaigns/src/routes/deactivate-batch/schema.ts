@@ -4,7 +4,7 @@ import { changeHeaders, text } from "../../schemas/common.ts";
 import { answers, idParams } from "../answer.ts";
 
 export const schema = {
-  summary: "Kill a batch; with issued: revoke, also every coupon that it has issued",
+  summary: "Kill a batch; with issued: revoke, at once or afterwards, also every coupon that it has issued",
   tags: ["batches"],
   params: idParams,
   headers: changeHeaders,

@@ -1,1 +1,0 @@
-export { etagOf, matches, type Precondition, parseIfMatch } from "@coupon/service-kit";
