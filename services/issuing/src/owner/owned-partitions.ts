@@ -62,7 +62,7 @@ export class OwnedPartitions {
     const wasServing = partition.phase === "serving";
     partition.phase = "draining";
     const until = performance.now() + withinMs;
-    while (wasServing && !partition.idle && performance.now() < until) {
+    while (wasServing && partition.phase === "draining" && !partition.idle && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     partition.phase = "closed";
@@ -73,8 +73,17 @@ export class OwnedPartitions {
     }
   }
 
-  /** Opens a partition again: what it had promised nobody is asked again when it serves. */
+  /**
+   * Opens a partition again: what it had promised nobody is asked again when it serves. One that is being given up is
+   * left as it is to its next owner: what it still has must not be sent, for an entry before it may be missing.
+   */
   reopen(partition: Partition, because: string): void {
+    if (partition.phase === "draining") {
+      this.#owner.resources.logger.warn({ partition: partition.id, because }, "partition is given up as it is");
+      partition.phase = "closed";
+      partition.generation += 1;
+      partition.dropOutgoing();
+    }
     if (partition.phase !== "serving") return;
     this.#owner.resources.logger.warn({ partition: partition.id, because }, "partition is opened again");
     this.#owner.resources.metrics.reopened();
