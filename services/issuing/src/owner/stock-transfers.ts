@@ -14,7 +14,7 @@ interface Wish {
   untilMs: number;
 }
 
-type Refilled = { kind: "moved" | "not_now" } | { kind: "exhausted"; used: number; max: number };
+type Refilled = { kind: "moved" | "not_now" } | { kind: "exhausted"; used: number; max: number; version: number };
 
 type Sought = { moved: true } | { moved: false; issued: number; certain: boolean };
 
@@ -79,7 +79,7 @@ export class StockTransfers {
     }
     const current = partition.shard(shard.address) ?? shard;
     if (result.kind === "exhausted") {
-      current.exhaustedAtVersion = current.rulesVersion;
+      current.exhaustedAtVersion = Math.min(result.version, current.rulesVersion);
       current.exhausted = { used: result.used, max: result.max };
     }
     this.#owner.requeue({ partition, shard }, pendings);
@@ -117,8 +117,12 @@ export class StockTransfers {
     const sought = await this.#seek(turn, { amount, fetch: false, untilMs });
     if (sought.moved) return { kind: "moved" };
     if (!sought.certain) return { kind: "not_now" };
-    const total = this.#owner.resources.batches.stockOf(batch);
-    if (sought.issued >= total) return { kind: "exhausted", used: sought.issued, max: total };
+    const { batches } = this.#owner.resources;
+    const total = batches.stockOf(batch);
+    const version = batches.rulesOf(turn.shard.address)?.rules.version ?? 0;
+    // A total that is older than the rules in force may be the lower one.
+    if (version < turn.shard.rulesVersion) return { kind: "not_now" };
+    if (sought.issued >= total) return { kind: "exhausted", used: sought.issued, max: total, version };
     // The rest is on its way to shards that nobody may claim from: they are told to fetch it, and can be asked for it then.
     const fetched = await this.#seek(turn, { amount, fetch: true, untilMs });
     return { kind: fetched.moved ? "moved" : "not_now" };
