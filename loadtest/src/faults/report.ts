@@ -1,10 +1,10 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Operation } from "@coupon/history";
 import type { Fault } from "./fault.ts";
 import type { Result } from "./run-schedule.ts";
 
-export const FOLDER = join(import.meta.dirname, "../../../.local/faults");
+const FOLDER = join(import.meta.dirname, "../../../.local/faults");
 
 /** Sums over schedules. */
 export class Summary {
@@ -46,7 +46,7 @@ export function oneLine({ schedule, violations, history, faults, tookMs }: Resul
 /** Writes a failing run down and returns where: findings first, then requests, answers and faults in order of time. */
 export function writeHistory(result: Result): string {
   mkdirSync(FOLDER, { recursive: true });
-  const path = join(FOLDER, `seed-${result.schedule.seed}.txt`);
+  const path = pathOf(result.schedule.seed);
   const { clients, ...plan } = result.schedule;
   const parts = [
     ["findings", result.violations.map((violation) => JSON.stringify(violation))],
@@ -57,6 +57,15 @@ export function writeHistory(result: Result): string {
   ] as const;
   writeFileSync(path, parts.map(([title, lines]) => `== ${title}\n${lines.join("\n")}\n`).join("\n"));
   return path;
+}
+
+/** Takes away what an earlier run of this seed has left; other seeds' histories stay. */
+export function forgetHistory(seed: number): void {
+  rmSync(pathOf(seed), { force: true });
+}
+
+function pathOf(seed: number): string {
+  return join(FOLDER, `seed-${seed}.txt`);
 }
 
 function timeline({ history, faults, beganAtMs }: Result): string[] {

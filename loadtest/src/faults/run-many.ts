@@ -1,6 +1,5 @@
-import { rmSync } from "node:fs";
 import type { Parts } from "./parts.ts";
-import { FOLDER, oneLine, Summary, writeHistory } from "./report.ts";
+import { forgetHistory, oneLine, Summary, writeHistory } from "./report.ts";
 import { runSchedule } from "./run-schedule.ts";
 import { drawSchedule } from "./schedule.ts";
 
@@ -17,9 +16,9 @@ export interface ManyOptions {
 export async function runMany(parts: Parts, options: ManyOptions): Promise<Summary> {
   const summary = new Summary();
   const until = performance.now() + (options.withinMs ?? Number.POSITIVE_INFINITY);
-  rmSync(FOLDER, { recursive: true, force: true });
   for (let seed = options.start; seed < options.start + options.seeds; seed += 1) {
     if (options.signal?.aborted === true || performance.now() > until) break;
+    forgetHistory(seed);
     const result = await runSchedule(parts, drawSchedule(seed));
     summary.add(result);
     options.print(oneLine(result));
