@@ -70,7 +70,8 @@ export class World {
       TOPIC_PREFIX: log.config.topicPrefix,
       PARTITIONS: String(log.config.partitions),
       LEDGER_URL: await this.ledger.start(),
-      ISSUING_INTERNAL_URL: await this.issuing.start(),
+      // The first of its processes is away.
+      ISSUING_INTERNAL_URL: `http://127.0.0.1:9,${await this.issuing.start()}`,
       INTERNAL_TOKEN,
       ...issuer.env,
       LOG_LEVEL: "silent",

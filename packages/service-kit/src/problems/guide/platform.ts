@@ -23,7 +23,7 @@ export const platformGuide = {
   },
   ledger_unavailable: {
     meaning: "The ledger can't be asked; issuing goes on without it.",
-    when: "The ledger service or PostgreSQL is down, or the breaker is open.",
+    when: "The ledger service or PostgreSQL is down, or the breaker is open; also for a change to a coupon whose record is not at hand.",
     caller: "Repeat after Retry-After.",
     sre: "Look at the ledger service, PostgreSQL and connection pools.",
   },
