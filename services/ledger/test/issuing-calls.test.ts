@@ -29,12 +29,12 @@ afterAll(async () => {
 it("brings an approved correction to a process of issuing that is there, within the trace of its approval", async () => {
   const store = new Reconciliations(world.pool);
   const run = await store.create({ trigger: "operator", startedBy: "olga", batch: 1, shard: 0 });
-  const { correctionId } = await store.propose({
+  const proposed = await store.propose({
     reconciliationId: run?.reconciliationId ?? "",
     ...{ batch: 1, shard: 0, stores: ["redis"], serials: [], reason: "planted" },
     ...{ proposedBy: "olga", discrepancyIds: [] },
   });
-  const path = `/reconciliations/${run?.reconciliationId}/corrections/${correctionId}/approve`;
+  const path = `/reconciliations/${run?.reconciliationId}/corrections/${proposed?.correctionId}/approve`;
   const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
   const headers = { "if-match": '"1"', traceparent: `00-${trace}-00f067aa0ba902b7-01` };
   expect((await world.post(path, undefined, "paul", ["approver"], headers)).status).toBe(200);

@@ -248,6 +248,19 @@ async function changeSlot(
 }
 
 describe("corrections", () => {
+  it("of one discrepancy proposed by many at once are one", async () => {
+    const { batch } = await books();
+    await sql("UPDATE ledger.coupon SET state = 4 WHERE batch = $1 AND serial = 2", batch.batchNumber);
+    const { reconciliationId, discrepancies } = await platform.audit({ batchId: batch.batchId });
+    const path = `/reconciliations/${reconciliationId}/corrections`;
+    const ask = { discrepancyIds: [discrepancies[0].discrepancyId], reason: "a finger slipped" };
+    const names = ["olga", "petra", "quinn", "rita", "sven", "tom"];
+    const answers = await Promise.all(names.map((name) => platform.world.post(path, ask, name, ["operator"])));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409, 409, 409]);
+    const { corrections } = (await platform.world.ops(`/reconciliations/${reconciliationId}`)).body;
+    expect(corrections).toHaveLength(1);
+  });
+
   it("are approved by another person, for what is still as it was proposed, and stay on record", async () => {
     const { batch } = await books();
     await sql("UPDATE ledger.coupon SET state = 4 WHERE batch = $1 AND serial = 2", batch.batchNumber);

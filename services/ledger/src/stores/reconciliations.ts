@@ -159,6 +159,7 @@ export class Reconciliations {
     return rows;
   }
 
+  /** Null where one of the discrepancies has a correction already. */
   async propose(correction: {
     reconciliationId: string;
     batch: number;
@@ -168,20 +169,26 @@ export class Reconciliations {
     reason: string;
     proposedBy: string;
     discrepancyIds: number[];
-  }): Promise<CorrectionRequest> {
+  }): Promise<CorrectionRequest | null> {
     const { rows } = await this.#pool.query<CorrectionRequest>(
-      `WITH request AS (
+      `WITH free AS (
+         SELECT discrepancy_id FROM ledger.discrepancy
+         WHERE discrepancy_id = ANY ($9::bigint[]) AND correction_id IS NULL ORDER BY discrepancy_id FOR UPDATE
+       ), request AS (
          INSERT INTO ledger.correction_request (correction_id, reconciliation_id, batch, shard, stores, serials, reason,
-           state, proposed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8) RETURNING *
+           state, proposed_by)
+         SELECT $1, $2, $3::integer, $4::smallint, $5::text[], $6::integer[], $7, 'proposed', $8
+         WHERE (SELECT count(*) FROM free) = cardinality($9::bigint[]) RETURNING *
        ), named AS (
-         UPDATE ledger.discrepancy SET correction_id = $1 WHERE discrepancy_id = ANY ($9::bigint[])
+         UPDATE ledger.discrepancy SET correction_id = $1
+         WHERE discrepancy_id = ANY ($9::bigint[]) AND EXISTS (SELECT FROM request)
        ) SELECT ${correctionColumns} FROM request`,
       [
         ...[newId("cor"), correction.reconciliationId, correction.batch, correction.shard, correction.stores],
         ...[correction.serials, correction.reason, correction.proposedBy, correction.discrepancyIds],
       ],
     );
-    return rows[0] as CorrectionRequest;
+    return rows[0] ?? null;
   }
 
   async corrections(reconciliationId: string): Promise<CorrectionRequest[]> {

@@ -81,18 +81,16 @@ export async function proposeCorrection(
   if (chosen.some((each) => each.batch !== batch || each.shard !== shard)) {
     return refused("request_invalid", "A correction is an entry of one shard: name discrepancies of one shard only.");
   }
-  if (chosen.some(({ correctionId }) => correctionId !== null)) {
-    return refused("state_conflict", "One of the discrepancies has a correction already; audit again after it.");
-  }
   const serials = [...new Set(chosen.flatMap(({ serial }) => serial ?? []))];
   if (serials.length > SERIALS_MAX) return refused("request_invalid", `At most ${SERIALS_MAX} coupons at a time.`);
   const stores: DerivedStore[] = [...new Set(chosen.map(({ store }) => store))];
   // Redis is built from PostgreSQL's rows, so these come first, in an entry of their own.
   if (stores.length > 1) return refused("request_invalid", "One store at a time, and PostgreSQL before Redis.");
   const what = { batch, shard, stores, serials, reason: ask.reason };
-  return done(
-    await resources.store.propose({ reconciliationId: id, ...what, proposedBy, discrepancyIds: [...wanted] }),
-  );
+  const request = { reconciliationId: id, ...what, proposedBy, discrepancyIds: [...wanted] };
+  const proposed = await resources.store.propose(request);
+  if (proposed !== null) return done(proposed);
+  return refused("state_conflict", "One of the discrepancies has a correction already; audit again after it.");
 }
 
 /**
