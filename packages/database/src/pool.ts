@@ -11,6 +11,8 @@ export interface PoolOptions {
   max: number;
   /** After which the server gives up on a statement; 0 for never. */
   statementTimeoutMs: number;
+  /** After which the client gives up on the server; a little after the server itself unless told, where it does. */
+  queryTimeoutMs?: number;
   /** Waited for a connection (a free one, or a new one) at most. */
   connectionTimeoutMs: number;
   /** Shown by the server among its sessions. */
@@ -44,12 +46,14 @@ export const ledgerSettings = {
  * Connections that break while idle are dropped and never an uncaught error; who uses one gets the error.
  */
 export function createPool(options: PoolOptions): Pool {
+  const { statementTimeoutMs } = options;
+  const queryTimeoutMs = options.queryTimeoutMs ?? (statementTimeoutMs === 0 ? 0 : statementTimeoutMs + 500);
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
     max: options.max,
-    statement_timeout: options.statementTimeoutMs,
+    statement_timeout: statementTimeoutMs,
     // The server's own limit does not help where the server is frozen or cut off: this one does.
-    ...(options.statementTimeoutMs === 0 ? {} : { query_timeout: options.statementTimeoutMs + 500 }),
+    ...(queryTimeoutMs === 0 ? {} : { query_timeout: queryTimeoutMs }),
     connectionTimeoutMillis: options.connectionTimeoutMs,
     application_name: options.applicationName ?? "coupon",
     options: sessionSettings(options.settings ?? {}),

@@ -48,6 +48,11 @@ export async function rollback(connection: Connection): Promise<void> {
   giveBack(connection);
 }
 
+/** Throws a connection away whose server does not answer any more: a rollback would wait for it, too. */
+export function abandon(connection: Connection): void {
+  connection.release(true);
+}
+
 function giveBack(connection: Connection): void {
   connection.off("error", ignore);
   connection.release();

@@ -1,5 +1,14 @@
+import { createFaultProxy } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createPositions, openAuditSnapshot, openShardSnapshot, type Pool, writeEntries } from "../src/index.ts";
+import {
+  createPool,
+  createPositions,
+  DatabaseFailure,
+  openAuditSnapshot,
+  openShardSnapshot,
+  type Pool,
+  writeEntries,
+} from "../src/index.ts";
 import { createTestDatabase, type TestDatabase } from "../src/testing.ts";
 import { couponsOf, rulesOf, shardOf, testPool, writeOf } from "./rows.ts";
 
@@ -32,7 +41,7 @@ it("leaves no timer of a query behind, whichever way rows are copied", async () 
   await pool.query("SELECT 1");
   await measured("written", () => writeEntries(pool, writeOf(0, { shards, coupons })));
   const image = await openShardSnapshot(pool, { batch: 7, shard: 0, chunkSize: 1 });
-  const audit = await openAuditSnapshot(pool, 3);
+  const audit = await openAuditSnapshot(pool, 3, 10_000);
   try {
     await measured("image", async () => {
       for await (const { count } of image?.coupons() ?? []) expect(count).toBe(1);
@@ -50,3 +59,28 @@ it("leaves no timer of a query behind, whichever way rows are copied", async () 
   }
   expect(left).toEqual({ written: 0, image: 0, audit: 0 });
 });
+
+it.each(["coupons", "serialsEnd"] as const)(
+  "a frozen server ends an audit's %s, and so does what follows",
+  async (read) => {
+    const url = new URL(database.databaseUrl);
+    const proxy = await createFaultProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    const limits = { statementTimeoutMs: 0, queryTimeoutMs: 200, connectionTimeoutMs: 5_000 };
+    const behind = createPool({ databaseUrl: url.href, max: 1, ...limits });
+    try {
+      const audit = await openAuditSnapshot(behind, 3, 200);
+      proxy.pause();
+      const range = { batch: 7, shard: 0, from: 0, to: 10 };
+      const reading = read === "coupons" ? audit.coupons(range, () => undefined) : audit.serialsEnd(7, 0);
+      await expect(reading).rejects.toThrow(new DatabaseFailure("PostgreSQL did not answer: Query read timeout"));
+      await audit.close();
+      expect(behind.totalCount).toBe(0);
+      proxy.heal();
+      await (await openAuditSnapshot(behind, 3, 200)).close();
+    } finally {
+      await behind.end();
+      await proxy.close();
+    }
+  },
+);

@@ -5,6 +5,7 @@ import {
   explainFailure,
   ledgerSettings,
   type Pool,
+  type PoolOptions,
   readBatchTerms,
   readPositions,
 } from "@coupon/database";
@@ -77,9 +78,9 @@ async function start(
     ...{ issuer: config.OIDC_ISSUER, audience: config.OIDC_AUDIENCE, jwks: config.OIDC_JWKS },
   });
 
-  const reads = ledgerPool(config, READ_CONNECTIONS_MAX, 3_000);
+  const reads = ledgerPool(config, READ_CONNECTIONS_MAX, { statementTimeoutMs: 3_000 });
   closers.push(() => reads.end());
-  const writes = ledgerPool(config, config.TRANSACTIONS_MAX + 2, 30_000);
+  const writes = ledgerPool(config, config.TRANSACTIONS_MAX + 2, { statementTimeoutMs: 30_000 });
   closers.push(() => writes.end());
   await checkDatabase(config, reads);
   await checkTopics(log);
@@ -143,7 +144,7 @@ async function start(
   sweeper.start();
   const reconciling = await createReconciling({
     ...{ config, log, logger, registry: metrics.registry, codec, batches, tallies },
-    openPool: (connectionsMax, statementTimeoutMs) => ledgerPool(config, connectionsMax, statementTimeoutMs),
+    openPool: (connectionsMax, limits) => ledgerPool(config, connectionsMax, limits),
     partitions: () => feed.partitions(Date.now()).flatMap((each) => (each.halted ? [] : [each.partition])),
   });
   closers.push(() => reconciling.stop());
@@ -183,11 +184,15 @@ async function start(
   };
 }
 
-function ledgerPool(config: LedgerConfig, max: number, statementTimeoutMs: number): Pool {
+function ledgerPool(
+  config: LedgerConfig,
+  max: number,
+  limits: Pick<PoolOptions, "statementTimeoutMs" | "queryTimeoutMs">,
+): Pool {
   return createPool({
     databaseUrl: config.DATABASE_URL,
     max,
-    statementTimeoutMs,
+    ...limits,
     connectionTimeoutMs: 2_000,
     applicationName: "ledger",
     settings: ledgerSettings,

@@ -47,6 +47,10 @@ const schema = Type.Object({
     maximum: 50_000_000,
     fallback: 2_000_000,
   }),
+  RECONCILIATION_TIMEOUT_MS: setting.integer(
+    "how long proof and audit wait for PostgreSQL: for a statement, or between two parts of a long one, in milliseconds",
+    { minimum: 100, maximum: 600_000, fallback: 30_000 },
+  ),
   COUPON_KEYS: setting.text('the keys of coupon ids by version, e.g. {"1": "<32 bytes in base64>"}'),
   /** Of the consumer group whose members share the partitions; after TOPIC_PREFIX. */
   GROUP: setting.text("the name of the consumer group", "ledger"),

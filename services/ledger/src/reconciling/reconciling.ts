@@ -1,4 +1,4 @@
-import type { Pool } from "@coupon/database";
+import type { Pool, PoolOptions } from "@coupon/database";
 import type { CouponIdCodec } from "@coupon/domain";
 import { createLogReader, type LogConfig } from "@coupon/events";
 import { connectRedis, createShardReads } from "@coupon/redis";
@@ -13,20 +13,20 @@ import { Auditor } from "./audit/auditor.ts";
 import { Corrector } from "./corrections/corrector.ts";
 import { createReconcilingMetrics } from "./metrics.ts";
 import { auditNightly } from "./nightly.ts";
+import { DriftAudits } from "./proof/drift-audits.ts";
 import { Prover } from "./proof/prover.ts";
 import type { Tallies } from "./proof/tallies.ts";
 
 const AWAY_MS = 30_000;
 const CONNECTIONS_MAX = 4;
-const STATEMENT_TIMEOUT_MS = 30_000;
 
 export interface ReconcilingParts {
   config: LedgerConfig;
   log: LogConfig;
   logger: Logger;
   registry: Registry;
-  /** Makes a pool of so many connections; a statement time-out of 0 is none. */
-  openPool: (connectionsMax: number, statementTimeoutMs: number) => Pool;
+  /** Makes a pool of so many connections. */
+  openPool: (connectionsMax: number, limits: Pick<PoolOptions, "statementTimeoutMs" | "queryTimeoutMs">) => Pool;
   codec: CouponIdCodec;
   batches: Batches;
   tallies: Tallies;
@@ -45,9 +45,10 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
   const redis = await connectRedis({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger });
   const hashKey = Buffer.from(config.HASH_KEY, "base64");
   const reads = createShardReads({ redis, prefix: config.KEY_PREFIX, hashKey });
-  const pool = parts.openPool(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
-  // A whole shard streams through one statement: no time-out fits it. The audit ends when the ledger does.
-  const snapshots = parts.openPool(1, 0);
+  const waitMs = config.RECONCILIATION_TIMEOUT_MS;
+  const pool = parts.openPool(CONNECTIONS_MAX, { statementTimeoutMs: waitMs });
+  // A whole shard streams through one statement: no time-out of the server's fits it. Its silence is limited instead.
+  const snapshots = parts.openPool(1, { statementTimeoutMs: 0, queryTimeoutMs: waitMs });
   const store = new Reconciliations(pool);
   const definitionOf = (batch: number) => batches.byNumber(batch);
   const issuing = createIssuingCalls({
@@ -64,18 +65,18 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
     partitions: config.PARTITIONS,
     couponsAtOnce: config.AUDIT_COUPONS_AT_ONCE,
     awayMs: AWAY_MS,
+    silenceMs: waitMs,
     openReader: (name) => createLogReader({ config: log, groupId: `${log.topicPrefix}${log.clientId}-${name}` }),
   });
+  const driftAudits = new DriftAudits({ auditor, isDrifting: (at) => prover.isDrifting(at), logger });
   const prover: Prover = new Prover({
     ...{ pool, reads, tallies, definitionOf, logger, partitions: parts.partitions },
     everyMs: config.PROOF_EVERY_MS,
-    onDrift({ batch, shard }, what) {
+    onDrift(at, what) {
       metrics.drifted();
-      logger.error({ batch, shard }, `the running proof has found a drift: ${what}`);
+      logger.error(at, `the running proof has found a drift: ${what}`);
       // The audit names the coupon, and which of the stores it is.
-      auditor
-        .start({ trigger: "proof", startedBy: "the running proof", batch, shard })
-        .catch((error: unknown) => logger.warn({ err: error }, "an audit could not be started"));
+      driftAudits.found(at);
     },
     onRound: metrics.round,
   });
@@ -93,6 +94,7 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
     async stop() {
       endNights();
       await prover.stop();
+      driftAudits.stop();
       await corrector.stop();
       await auditor.stop();
       await issuing.close();

@@ -30,7 +30,10 @@ export class Platform {
     this.calls = createShardCalls({ redis, prefix: world.keyPrefix, hashKey: Buffer.from(HASH_KEY, "base64") });
   }
 
-  static async start(processes = 1): Promise<Platform> {
+  static async start(
+    processes = 1,
+    ledgerEnv: (world: World) => Record<string, string> = () => ({}),
+  ): Promise<Platform> {
     const world = await World.create();
     const secretsKey = randomBytes(32);
     const secret = randomBytes(32).toString("base64");
@@ -42,7 +45,7 @@ export class Platform {
     await publisher.close();
     const ports = (await freePorts(1 + 2 * processes)) as number[];
     const port = ports[0] ?? 0;
-    const ledger = await world.start({ ISSUING_INTERNAL_URL: `http://127.0.0.1:${ports[1]}` });
+    const ledger = await world.start({ ISSUING_INTERNAL_URL: `http://127.0.0.1:${ports[1]}`, ...ledgerEnv(world) });
     const env = {
       ...world.env(),
       CALLER_SECRETS_KEY: secretsKey.toString("base64"),

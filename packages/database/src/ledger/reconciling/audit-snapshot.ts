@@ -1,7 +1,8 @@
 import { StringDecoder } from "node:string_decoder";
 import { copyOut } from "../../copy-out.ts";
+import { DatabaseFailure, isUnavailable } from "../../failure.ts";
 import type { Connection, Pool } from "../../pool.ts";
-import { begin, rollback } from "../../transaction.ts";
+import { abandon, begin, rollback } from "../../transaction.ts";
 import { type PartitionPosition, readPositions } from "../partitions.ts";
 import { readShardRows, type ShardRow } from "./shard-rows.ts";
 
@@ -42,29 +43,56 @@ export interface AuditSnapshot extends PartitionPosition {
   close(): Promise<void>;
 }
 
-export async function openAuditSnapshot(pool: Pool, partition: number): Promise<AuditSnapshot> {
-  const connection = await begin(pool, "REPEATABLE READ, READ ONLY");
+/**
+ * @param pool one whose statements the server does not end: no limit of a short statement fits a whole shard
+ * @param silenceMs how long the server may be silent while it streams; the pool limits every other wait
+ * @throws DatabaseFailure, here and from every read, where the server can't be reached or has fallen silent
+ */
+export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs: number): Promise<AuditSnapshot> {
+  const connection = await readable(begin(pool, "REPEATABLE READ, READ ONLY"));
   let open = true;
+  let useless = false;
+  const read = <Result>(reading: Promise<Result>): Promise<Result> =>
+    readable(reading).catch((error: unknown) => {
+      useless = true;
+      throw error;
+    });
   const close = async () => {
-    if (open) await rollback(connection);
+    if (open) await (useless ? abandon(connection) : rollback(connection));
     open = false;
   };
+  const stream: Streaming = { connection, silenceMs };
   try {
-    // The log is read while the snapshot waits; and no limit of a short statement fits a whole shard.
-    await connection.query("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0");
-    const [position] = await readPositions(connection, [partition]);
-    const shards = await readShardRows(connection, [partition]);
+    // The log is read while the snapshot waits.
+    await read(connection.query("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"));
+    const [position] = await read(readPositions(connection, [partition]));
+    const shards = await read(readShardRows(connection, [partition]));
     return {
       ...(position ?? { partition, position: 0, epoch: -1 }),
       shards,
-      serialsEnd: (batch, shard) => serialsEnd(connection, batch, shard),
-      coupons: (range, onCoupon) => streamCoupons(connection, range, onCoupon),
-      facts: (table, range, onFact) => streamFacts(connection, table, range, onFact),
+      serialsEnd: (batch, shard) => read(serialsEnd(connection, batch, shard)),
+      coupons: (range, onCoupon) => read(streamCoupons(stream, range, onCoupon)),
+      facts: (table, range, onFact) => read(streamFacts(stream, table, range, onFact)),
       close,
     };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+interface Streaming {
+  connection: Connection;
+  silenceMs: number;
+}
+
+/** Says in words what an audit that fails for it shows. */
+async function readable<Result>(reading: Promise<Result>): Promise<Result> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    throw new DatabaseFailure(`PostgreSQL did not answer: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -77,12 +105,12 @@ async function serialsEnd(connection: Connection, batch: number, shard: number):
 }
 
 async function streamCoupons(
-  connection: Connection,
+  streaming: Streaming,
   range: SerialRange,
   onCoupon: (serial: number, state: number, rest: string) => void,
 ): Promise<void> {
   const columns = `serial, state, lpad(to_hex(key_hash), 16, '0'), issued_at_ms, via, user_id, caller_id`;
-  await copyLines(connection, `SELECT ${columns} FROM ledger.coupon WHERE ${within(range)}`, (line) => {
+  await copyLines(streaming, `SELECT ${columns} FROM ledger.coupon WHERE ${within(range)}`, (line) => {
     const first = line.indexOf("\t");
     const second = line.indexOf("\t", first + 1);
     onCoupon(Number(line.slice(0, first)), Number(line.slice(first + 1, second)), unescaped(line.slice(second + 1)));
@@ -90,13 +118,13 @@ async function streamCoupons(
 }
 
 function streamFacts(
-  connection: Connection,
+  streaming: Streaming,
   table: FactTable,
   range: SerialRange,
   onFact: (columns: string[]) => void,
 ): Promise<void> {
   const query = `SELECT ${factColumns[table]} FROM ledger.${table} WHERE ${within(range)}`;
-  return copyLines(connection, query, (line) => onFact(line.split("\t").map(unescaped)));
+  return copyLines(streaming, query, (line) => onFact(line.split("\t").map(unescaped)));
 }
 
 function within({ batch, shard, from, to }: SerialRange): string {
@@ -107,10 +135,14 @@ function within({ batch, shard, from, to }: SerialRange): string {
 }
 
 /** Rows as lines of COPY's text format: an order of magnitude less work for the driver than rows of values. */
-async function copyLines(connection: Connection, query: string, onLine: (line: string) => void): Promise<void> {
+async function copyLines(
+  { connection, silenceMs }: Streaming,
+  query: string,
+  onLine: (line: string) => void,
+): Promise<void> {
   const decoder = new StringDecoder("utf8");
   let rest = "";
-  for await (const part of copyOut(connection, `COPY (${query}) TO STDOUT`)) {
+  for await (const part of copyOut(connection, `COPY (${query}) TO STDOUT`, silenceMs)) {
     const lines = (rest + decoder.write(part)).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) onLine(line);

@@ -11,7 +11,7 @@ import type { Finding } from "./finding.ts";
 import { LogWalk } from "./log-walk.ts";
 
 export interface AuditResources {
-  /** Connections whose statements have no time-out. */
+  /** Connections whose statements the server does not end. */
   snapshots: Pool;
   reader: LogReader;
   reads: ShardReads;
@@ -19,6 +19,8 @@ export interface AuditResources {
   couponsAtOnce: number;
   /** How long a shard that is recovering is waited for. */
   awayMs: number;
+  /** How long PostgreSQL may be silent while its rows are read. */
+  silenceMs: number;
 }
 
 export interface AuditProgress {
@@ -48,7 +50,7 @@ export async function auditPartition(
   wants: (batch: number, shard: number) => boolean,
   progress: AuditProgress,
 ): Promise<void> {
-  const snapshot = await openAuditSnapshot(resources.snapshots, partition);
+  const snapshot = await openAuditSnapshot(resources.snapshots, partition, resources.silenceMs);
   try {
     const plan: Planned[] = [];
     for (const books of snapshot.shards) {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { LogReader } from "@coupon/events";
 import type { Logger } from "@coupon/service-kit";
 import type { Reconciliation, Reconciliations, Trigger } from "../../stores/reconciliations.ts";
+import { attemptUntilDone } from "../attempt-until-done.ts";
 import type { ReconcilingMetrics } from "../metrics.ts";
 import { type AuditResources, auditPartition } from "./audit-partition.ts";
 import type { Finding } from "./finding.ts";
@@ -32,6 +33,7 @@ const WAITING_MAX = 64;
 /** Discrepancies of one run that are named and kept; beyond, they are only counted. */
 const FINDINGS_MAX = 1_000;
 const BEAT_MS = 2_000;
+const FINISH_WAITS = { leastMs: 500, mostMs: 5_000 };
 
 /** Runs audits one after the other, and whatever else walks over the log: their reader reads one range at a time. */
 export class Auditor {
@@ -51,10 +53,24 @@ export class Auditor {
 
   /** Starts an audit, or lets it wait for its turn; null where there are too many, or the night's has begun elsewhere. */
   async start(ask: AuditAsk): Promise<Reconciliation | null> {
+    return (await this.#begin(ask))?.run ?? null;
+  }
+
+  /** As {@link start}, and waits until it has ended: says how. */
+  async audit(ask: AuditAsk): Promise<Reconciliation["state"] | null> {
+    const begun = await this.#begin(ask);
+    return begun === null ? null : begun.ended;
+  }
+
+  async #begin(ask: AuditAsk): Promise<{ run: Reconciliation; ended: Promise<Reconciliation["state"]> } | null> {
     if (!this.hasRoom) return null;
     const run = await this.#options.store.create(ask);
-    if (run !== null) void this.alone((reader) => this.#run(run, reader));
-    return run;
+    if (run === null) return null;
+    let state: Reconciliation["state"] = "failed";
+    const ended = this.alone(async (reader) => {
+      state = await this.#run(run, reader);
+    }).then(() => state);
+    return { run, ended };
   }
 
   /** Runs work that walks over the log in its turn. Its failure is logged and ends nothing else. */
@@ -95,7 +111,7 @@ export class Auditor {
     await reader?.then((each) => each.close()).catch(() => {});
   }
 
-  async #run(run: Reconciliation, reader: LogReader): Promise<void> {
+  async #run(run: Reconciliation, reader: LogReader): Promise<Reconciliation["state"]> {
     const { store, metrics, logger } = this.#options;
     const startedAt = performance.now();
     const tally = { shards: 0, coupons: 0, found: 0 };
@@ -104,22 +120,26 @@ export class Auditor {
     const end = async (state: Reconciliation["state"], detail: string | null) => {
       clearInterval(beat);
       metrics.audited(state, tally.coupons, (performance.now() - startedAt) / 1_000);
-      await store.finish(run.reconciliationId, { state, detail, ...tally });
+      // What ended it may still keep PostgreSQL from taking that in.
+      const finish = () => store.finish(run.reconciliationId, { state, detail, ...tally }).then(() => true);
+      await attemptUntilDone(finish, this.#stopping.signal, FINISH_WAITS);
+      return state;
     };
     try {
-      await store.beat(run.reconciliationId, tally);
+      // Where PostgreSQL is silent, the audit itself says so.
+      await store.beat(run.reconciliationId, tally).catch(() => {});
       for (let partition = 0; partition < this.#options.partitions; partition += 1) {
         await this.#partition(run, reader, partition, tally, left);
       }
       const because = left.length === 0 ? null : `not compared with Redis: ${left.slice(0, 10).join("; ")}`;
-      if (left.length > 0) await end("failed", because);
-      else await end(tally.found === 0 ? "clean" : "discrepant", null);
+      const { reconciliationId } = run;
+      if (tally.found > 0) logger.error({ reconciliationId, ...tally }, "an audit has found discrepancies");
+      if (left.length > 0) return await end("failed", because);
+      return await end(tally.found === 0 ? "clean" : "discrepant", null);
     } catch (error) {
-      await end("failed", (error as Error).message).catch(() => {});
+      await end("failed", (error as Error).message);
       throw error;
     }
-    const { reconciliationId } = run;
-    if (tally.found > 0) logger.error({ reconciliationId, ...tally }, "an audit has found discrepancies");
   }
 
   async #partition(

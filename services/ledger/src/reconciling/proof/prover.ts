@@ -8,6 +8,12 @@ import { type BatchStock, proveBatches } from "./prove-batches.ts";
 import { newProof, proveShard, type ShardProof } from "./prove-shard.ts";
 import type { Tallies } from "./tallies.ts";
 
+/** Where the running proof has found one; `shard` is null where a batch's shards don't add up. */
+export interface Drift {
+  batch: number;
+  shard: number | null;
+}
+
 export interface ProverOptions {
   pool: Pool;
   reads: ShardReads;
@@ -18,7 +24,7 @@ export interface ProverOptions {
   /** From the beginning of one round to that of the next. */
   everyMs: number;
   /** A drift is certain: two rounds in a row have found it. Called once for it. */
-  onDrift: (at: { batch: number; shard: number | null }, what: string) => void;
+  onDrift: (at: Drift, what: string) => void;
   onRound: (seconds: number) => void;
   logger: Logger;
 }
@@ -71,6 +77,12 @@ export class Prover {
       shards: [...this.#proofs.values()],
       batches: this.#batches,
     };
+  }
+
+  /** Whether the last round found a drift there; a batch's own where `shard` is null. */
+  isDrifting({ batch, shard }: Drift): boolean {
+    if (shard === null) return this.#batches.some((each) => each.batch === batch && each.drift !== null);
+    return this.#proofs.get(shardKey(batch, shard))?.state === "drifting";
   }
 
   async #run(): Promise<void> {
