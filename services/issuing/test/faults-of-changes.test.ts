@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EntryKind } from "@coupon/domain";
-import { createFaultProxy, eventually, type FaultProxy, type Running as Part, startKafka } from "@coupon/testkit";
+import { eventually, type Running as Part, startKafka } from "@coupon/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   again,
@@ -15,6 +15,7 @@ import {
   send,
 } from "./support/changes.ts";
 import { tallyLog } from "./support/log-tally.ts";
+import { proxyTo, through } from "./support/proxied.ts";
 import { World } from "./support/world.ts";
 
 /** Every call that changes something, while a store is away: what is written, and that it is written once. */
@@ -84,22 +85,8 @@ async function expectMade({ world, changes }: Prepared, name: ChangeName): Promi
   expect(givenBy(await send(world.caller, again(repeated)))).toEqual(givenBy(made));
 }
 
-async function proxyTo(url: string): Promise<FaultProxy> {
-  const target = new URL(url);
-  const proxy = await createFaultProxy({ host: target.hostname, port: Number(target.port) });
-  closers.push(() => proxy.close());
-  return proxy;
-}
-
-/** The same address by way of the proxy. */
-function through({ host, port }: FaultProxy, address = ""): string {
-  const url = new URL(address);
-  url.host = `${host}:${port}`;
-  return url.toString().replace(/\/$/, "");
-}
-
 test("while Redis is away each is told not now, writes nothing, and is made once when it is back", async () => {
-  const proxy = await proxyTo(process.env.REDIS_URL ?? "");
+  const proxy = await proxyTo(closers, process.env.REDIS_URL ?? "");
   const prepared = await prepare({ REDIS_URL: through(proxy, process.env.REDIS_URL) });
   const { world, changes, written } = prepared;
   proxy.refuse(true);
@@ -116,7 +103,7 @@ test("while Redis is away each is told not now, writes nothing, and is made once
 });
 
 test("while PostgreSQL is away each is made, but a reversal that has to be looked up, which writes nothing", async () => {
-  const proxy = await proxyTo(process.env.DATABASE_URL ?? "");
+  const proxy = await proxyTo(closers, process.env.DATABASE_URL ?? "");
   const prepared = await prepare((own) => ({ DATABASE_URL: through(proxy, own.DATABASE_URL) }));
   const { world, changes, written } = prepared;
   proxy.refuse(true);

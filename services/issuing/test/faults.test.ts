@@ -1,29 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFaultProxy, eventually, type FaultProxy, type Running as Part, startKafka } from "@coupon/testkit";
+import { eventually, type Running as Part, startKafka } from "@coupon/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { tallyLog } from "./support/log-tally.ts";
+import { proxyTo, through } from "./support/proxied.ts";
 import { type Running, World } from "./support/world.ts";
 
 const closers: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-
-async function proxyTo(url: string): Promise<FaultProxy> {
-  const target = new URL(url);
-  const proxy = await createFaultProxy({ host: target.hostname, port: Number(target.port) });
-  closers.push(() => proxy.close());
-  return proxy;
-}
-
-/** The same address by way of the proxy. */
-function through({ host, port }: FaultProxy, address = ""): string {
-  const url = new URL(address);
-  url.host = `${host}:${port}`;
-  return url.toString().replace(/\/$/, "");
-}
 
 type Env = Record<string, string>;
 
@@ -47,7 +34,7 @@ async function startWorld(
 
 describe("Redis", () => {
   test("away in the middle: refused as recovering, nothing hangs, and served again when it is back", async () => {
-    const proxy = await proxyTo(process.env.REDIS_URL ?? "");
+    const proxy = await proxyTo(closers, process.env.REDIS_URL ?? "");
     const { world, batchId } = await startWorld({ REDIS_URL: through(proxy, process.env.REDIS_URL) });
     const before = await tallyLog(world.logConfig);
     proxy.refuse(true);
@@ -67,7 +54,7 @@ describe("Redis", () => {
   });
 
   test("connections cut again and again while replies are on their way: every key has one outcome", async () => {
-    const proxy = await proxyTo(process.env.REDIS_URL ?? "");
+    const proxy = await proxyTo(closers, process.env.REDIS_URL ?? "");
     const { world, batchId } = await startWorld({ REDIS_URL: through(proxy, process.env.REDIS_URL) });
     const got = new Map<string, Set<unknown>>();
     for (let round = 0; round < 8; round += 1) {
@@ -177,7 +164,7 @@ describe("Kafka", () => {
 
 describe("PostgreSQL", () => {
   test("away in the middle: claims go on, and reads say ledger_unavailable", async () => {
-    const proxy = await proxyTo(process.env.DATABASE_URL ?? "");
+    const proxy = await proxyTo(closers, process.env.DATABASE_URL ?? "");
     const { world, batchId } = await startWorld((own) => ({ DATABASE_URL: through(proxy, own.DATABASE_URL) }));
     proxy.refuse(true);
     proxy.cutAll();
