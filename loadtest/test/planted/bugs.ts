@@ -91,9 +91,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     id: "open-without-resend",
     what: "an opening takes over what Redis has ahead of the log without sending it",
-    file: `${owner}/open.ts`,
-    find: "lastOffset = await resend(resources, partition, epoch, shard.address, brought.texts, lastOffset);",
-    replace: "await Promise.resolve();",
+    file: `${owner}/opening.ts`,
+    find: "for (const entry of found.ahead) this.#sender.enqueue(partition, { shard, ...entry });",
+    replace: "",
     in: "issuing",
     phases: ["calm", "fence"],
     found: ["lost", "log_broken"],

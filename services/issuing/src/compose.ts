@@ -180,6 +180,7 @@ function createWork(basis: Basis, parts: Parts, closers: Closers) {
     pendingMax: config.PENDING_MAX,
     metrics: createIssuingMetrics(metrics.registry, {
       partitionsServing: () => [...owner.serving()].length,
+      shardsWaiting: () => owner.shardsWaiting(),
       pending: () => owner.pending,
       retention: () => ({
         near: retention.count(lagLevels.near),

@@ -15,6 +15,8 @@ export function createIssuingMetrics(
   registry: Registry,
   read: {
     partitionsServing(): number;
+    /** Shards of the partitions that serve which don't. */
+    shardsWaiting(): Record<"waiting" | "rebuilding", number>;
     pending(): number;
     /** Partitions by how near the ledger's lag has come to the log's retention. */
     retention(): Record<"near" | "stops_new" | "stops_all", number>;
@@ -64,6 +66,15 @@ export function createIssuingMetrics(
     registers,
     collect() {
       this.set(read.partitionsServing());
+    },
+  });
+  new Gauge({
+    name: "issuing_shards_waiting",
+    help: "Shards that don't serve while their partition does: still being opened, or built anew from PostgreSQL",
+    labelNames: ["standing"],
+    registers,
+    collect() {
+      for (const [standing, count] of Object.entries(read.shardsWaiting())) this.set({ standing }, count);
     },
   });
   new Gauge({

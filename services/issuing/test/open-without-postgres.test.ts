@@ -1,8 +1,12 @@
 import { partitionOf, type ShardRules } from "@coupon/domain";
 import type { ShardAddress } from "@coupon/redis";
+import { createFaultProxy, eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
-import { type Opened, OpeningDisturbed, openPartition } from "../src/owner/open.ts";
+import { Batches } from "../src/front/batches.ts";
+import { OpeningDisturbed } from "../src/owner/open-shard.ts";
+import { openAll } from "./support/open-all.ts";
 import { connectOwnerParts, type OwnerParts } from "./support/owner-parts.ts";
+import { crowdAt, startOwner, watch } from "./support/start-owner.ts";
 import { PARTITIONS, World } from "./support/world.ts";
 
 /**
@@ -25,6 +29,8 @@ const rules: ShardRules = {
   buckets: 1,
 };
 
+type Opened = Awaited<ReturnType<typeof openAll>>;
+
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -37,7 +43,7 @@ async function issuedOne(): Promise<{ parts: OwnerParts; before: Map<string, Buf
   await world.start();
   const parts = await connectOwnerParts(world, nobodyListens);
   closers.push(() => parts.close());
-  const first = await openPartition(parts, partition, [address]);
+  const first = await openAll(parts, partition, [address]);
   const { epoch } = first;
   const expected = { epoch, hash: "", durable: 0, durableOffset: -1 };
   const changed = await parts.calls.changeRules(address, expected, rules);
@@ -48,7 +54,7 @@ async function issuedOne(): Promise<{ parts: OwnerParts; before: Map<string, Buf
   const issued = await parts.calls.claim(address, { ...expected, hash: changed.hash }, [0], [claim]);
   expect(issued).toMatchObject({ kind: "applied", outcomes: [{ kind: "issued", serial: 0 }] });
   await send(parts, epoch, "issue", issued);
-  const opened = await openPartition(parts, partition, [address]);
+  const opened = await openAll(parts, partition, [address]);
   expect(opened.shards).toMatchObject([{ number: 2, rebuild: false }]);
   expect(await parts.calls.readHeaders([address])).toMatchObject([{ epoch: opened.epoch, number: 2, durable: 0 }]);
   return { parts, before, opened };
@@ -77,7 +83,7 @@ function openDisturbed(parts: OwnerParts, disturb: () => Promise<unknown>): Prom
     await disturb();
     return base;
   };
-  return openPartition({ ...parts, recovery: { ...recovery, logBase } }, partition, [address]);
+  return openAll({ ...parts, recovery: { ...recovery, logBase } }, partition, [address]);
 }
 
 test("Redis wiped after its header was read: no fresh shard, and the next opening finds all that counted", async () => {
@@ -85,7 +91,7 @@ test("Redis wiped after its header was read: no fresh shard, and the next openin
   const opening = openDisturbed(parts, () => parts.calls.drop(address));
   await expect(opening).rejects.toThrow(OpeningDisturbed);
   // Now there is no header to go by, so that the whole log is read.
-  expect((await openPartition(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: true }]);
+  expect((await openAll(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: true }]);
 });
 
 test("Redis gone back to an older marker after its header was read: not taken for the shard at that number", async () => {
@@ -95,6 +101,57 @@ test("Redis gone back to an older marker after its header was read: not taken fo
     for (const [key, dumped] of before) await parts.redis.restore(key, 0, dumped);
   };
   await expect(openDisturbed(parts, goBack)).rejects.toThrow(OpeningDisturbed);
-  expect((await openPartition(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: false }]);
+  expect((await openAll(parts, partition, [address])).shards).toMatchObject([{ number: 2, rebuild: false }]);
   expect(await parts.calls.readHeaders([address])).toMatchObject([{ number: 2, nextSerial: 1 }]);
 });
+
+test("PostgreSQL says nothing: an opening goes by the headers", async () => {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const real = new URL(world.env.DATABASE_URL ?? "");
+  const proxy = await createFaultProxy({ port: Number(real.port) });
+  closers.push(() => proxy.close());
+  real.port = String(proxy.port);
+  const parts = await connectOwnerParts(world, real.href, 600_000);
+  closers.push(() => parts.close());
+  await openAll(parts, partition, [address]);
+  proxy.pause();
+  closers.push(async () => proxy.heal());
+  expect((await openAll(parts, partition, [address])).shards).toMatchObject([{ number: 0, rebuild: false }]);
+}, 20_000);
+
+test("a shard that Redis lost while PostgreSQL is away keeps no other of its partition waiting", async () => {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const parts = await connectOwnerParts(world, nobodyListens);
+  closers.push(() => parts.close());
+  const batches = new Batches();
+  const published: number[] = [];
+  while (published.length < 2) {
+    const definition = await world.publishBatch({ stock: { total: 100, perUser: 1 } });
+    const { batchNumber } = definition;
+    if (published.length === 1 && partitionIn(batchNumber) !== partitionIn(published[0] ?? 0)) continue;
+    batches.put(definition);
+    published.push(batchNumber);
+  }
+  const [lost = 0, kept = 0] = published;
+  const first = startOwner(parts, parts.appender, batches, watch());
+  await eventually(async () => (await crowdAt(first, lost, 0)(1))[0]?.kind === "done");
+  await eventually(async () => (await crowdAt(first, kept, 0)(1))[0]?.kind === "done");
+  await first.close();
+  await parts.calls.drop({ batch: lost, shard: 0 });
+
+  const owner = startOwner(parts, parts.appender, batches, watch());
+  closers.push(() => owner.close());
+  await eventually(async () => (await crowdAt(owner, kept, 0)(2))[1]?.kind === "done");
+  // It has no entry in what was read, and is no fresh one all the same.
+  expect(await crowdAt(owner, lost, 0)(1)).toEqual([{ kind: "recovering" }]);
+  await eventually(() => owner.shardsWaiting().rebuilding === 1);
+  expect(await crowdAt(owner, lost, 0)(1)).toEqual([{ kind: "recovering" }]);
+});
+
+function partitionIn(batch: number): number {
+  return partitionOf(batch, 0, PARTITIONS);
+}

@@ -4,7 +4,7 @@ import { partitionOf } from "@coupon/domain";
 import { connectRedis, createShardCalls, type RedisConnection, type ShardCalls } from "@coupon/redis";
 import { eventually, freePorts } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openPartition } from "../src/owner/open.ts";
+import { openAll } from "./support/open-all.ts";
 import { connectOwnerParts } from "./support/owner-parts.ts";
 import { PARTITIONS, World } from "./support/world.ts";
 
@@ -156,7 +156,7 @@ describe("the tail that an opening reads", () => {
       }
     };
     const partition = partitionOf(number, 0, PARTITIONS);
-    const opened = await openPartition({ ...parts, reader: { readRange } }, partition, [{ batch: number, shard: 0 }]);
+    const opened = await openAll({ ...parts, reader: { readRange } }, partition, [{ batch: number, shard: 0 }]);
     await parts.close();
     expect(opened.epoch).toBeGreaterThan(entries);
     expect(opened.shards.find(({ address }) => address.batch === number)).toMatchObject({ rebuild: false });

@@ -1,10 +1,10 @@
 import type { EntryKind } from "@coupon/domain";
-import type { EntryAppender } from "@coupon/events";
-import type { Applied } from "@coupon/redis";
+import type { EntryAppender, LogReader } from "@coupon/events";
+import type { Applied, ShardCalls } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
 import type { IssuingMetrics } from "../metrics.ts";
+import type { RecoveryReads } from "../stores/recovery-reads.ts";
 import type { BatchDirectory } from "./batch-directory.ts";
-import type { OpenResources } from "./open.ts";
 import type { Answer, Operation } from "./operation.ts";
 import type { Partition } from "./partition.ts";
 import type { Pending } from "./pending.ts";
@@ -13,7 +13,13 @@ import type { BelongsTo } from "./reversal.ts";
 import type { Shard } from "./shard.ts";
 
 /** What the owner works with. */
-export interface OwnerResources extends OpenResources {
+export interface OwnerResources {
+  appender: Pick<EntryAppender, "append" | "appendMarker">;
+  reader: Pick<LogReader, "readRange">;
+  calls: ShardCalls;
+  recovery: RecoveryReads;
+  processId: string;
+  appendTimeoutMs: number;
   batches: BatchDirectory;
   partitions: number;
   metrics: IssuingMetrics;

@@ -2,15 +2,21 @@ import type { EntryKind } from "@coupon/domain";
 import { ColdRecords } from "./cold-records.ts";
 import { isExpected, MicroBatches } from "./micro-batches.ts";
 import type { Answer, NoOutcome, Operation } from "./operation.ts";
-import { emptyShard, OwnedPartitions } from "./owned-partitions.ts";
-import type { AppliedEntry, OwnerContext, OwnerResources, ShardTurn } from "./owner-context.ts";
+import { OwnedPartitions } from "./owned-partitions.ts";
+import {
+  type AppliedEntry,
+  Mismatch,
+  type OwnerContext,
+  type OwnerResources,
+  type ShardTurn,
+} from "./owner-context.ts";
 import type { Partition } from "./partition.ts";
 import { Pending } from "./pending.ts";
 import { RebuildPace } from "./rebuild-pace.ts";
 import { askRecord } from "./retention-guard.ts";
 import { RulesInForce } from "./rules.ts";
 import { Sender } from "./sender.ts";
-import type { Shard } from "./shard.ts";
+import { emptyShard, type Shard } from "./shard.ts";
 import { StockTransfers } from "./stock-transfers.ts";
 
 /** Share of what may be pending at which an operation is refused, so that claims, also forwarded ones, leave room. */
@@ -66,6 +72,15 @@ export class Owner implements OwnerContext {
 
   serving(): Iterable<Partition> {
     return [...this.#partitions.all()].filter(({ phase }) => phase === "serving");
+  }
+
+  /** Shards of the partitions that serve which don't. */
+  shardsWaiting(): Record<"waiting" | "rebuilding", number> {
+    const counts = { waiting: 0, rebuilding: 0 };
+    for (const { shards } of this.serving()) {
+      for (const { standing } of shards.values()) if (standing in counts) counts[standing as keyof typeof counts] += 1;
+    }
+    return counts;
   }
 
   /** Whether this process has the shard's partition, be it serving or opening. */
@@ -166,7 +181,7 @@ export class Owner implements OwnerContext {
 
   /** Starts the shard's next script call, where it is free for one. */
   pump(partition: Partition, shard: Shard): void {
-    if (partition.phase !== "serving" || shard.recovering || shard.running || shard.unsent > 0) return;
+    if (!serves(partition, shard) || shard.running || shard.unsent > 0) return;
     const job = shard.jobs.shift();
     const turn = job === undefined ? this.#microBatches.next(partition, shard) : () => job.run();
     if (turn === null) return;
@@ -200,7 +215,8 @@ export class Owner implements OwnerContext {
       return;
     }
     const overdue = performance.now() - this.resources.deadlineMs;
-    for (const pending of pendings) if (pending.arrivedAtMs < overdue) pending.fail(lateAnswer(pending, partition));
+    for (const pending of pendings)
+      if (pending.arrivedAtMs < overdue) pending.fail(lateAnswer(pending, serves(partition, shard)));
     const current = partition.shard(shard.address) ?? shard;
     current.putBack(pendings);
     this.pump(partition, current);
@@ -214,7 +230,9 @@ export class Owner implements OwnerContext {
   #turnFailed(partition: Partition, generation: number, error: unknown): void {
     if (!isExpected(error))
       this.resources.logger.error({ err: error, partition: partition.id }, "a script call failed");
-    if (partition.generation === generation) this.#partitions.reopen(partition, (error as Error).message);
+    if (partition.generation !== generation) return;
+    partition.overtaken ||= error instanceof Mismatch;
+    this.#partitions.reopen(partition, (error as Error).message);
   }
 
   #expire(): void {
@@ -225,15 +243,19 @@ export class Owner implements OwnerContext {
     for (const partition of this.#partitions.all()) {
       for (const shard of partition.shards.values()) {
         if (shard.queued === 0 && shard.idle) continue;
-        shard.expire(now - deadlineMs, (pending) => lateAnswer(pending, partition));
-        const waits = partition.phase === "opening" || shard.recovering;
-        if (waits) shard.expireUnattempted(now - patienceMs, { kind: "recovering" });
+        shard.expire(now - deadlineMs, (pending) => lateAnswer(pending, serves(partition, shard)));
+        if (!serves(partition, shard) && partition.phase !== "draining")
+          shard.expireUnattempted(now - patienceMs, { kind: "recovering" });
       }
     }
   }
 }
 
-function lateAnswer(pending: Pending, partition: Partition): NoOutcome {
-  if (!pending.attempted) return partition.phase === "serving" ? { kind: "overloaded" } : { kind: "recovering" };
-  return { kind: "unknown", because: partition.phase === "serving" ? "deadline_exceeded" : "log_unavailable" };
+function serves(partition: Partition, shard: Shard): boolean {
+  return partition.phase === "serving" && shard.standing === "serving";
+}
+
+function lateAnswer(pending: Pending, isServing: boolean): NoOutcome {
+  if (!pending.attempted) return { kind: isServing ? "overloaded" : "recovering" };
+  return { kind: "unknown", because: isServing ? "deadline_exceeded" : "log_unavailable" };
 }

@@ -24,6 +24,8 @@ export class Partition {
   epoch = -1;
   /** Offset of the last message of ours; the next one must get the one after. */
   lastOffset = -1;
+  /** There is a sign of another owner since it was opened. */
+  overtaken = false;
   readonly shards = new Map<string, Shard>();
   #outgoing: OutgoingEntry[] = [];
 

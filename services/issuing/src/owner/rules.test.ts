@@ -41,7 +41,8 @@ function rulesOfOneShard() {
 test("a version is confirmed once its own entry is durable, never by that of an older one", async () => {
   const { rules, published, known, ran } = rulesOfOneShard();
   const partition = new Partition(0);
-  const shard = new Shard(address, { number: 0, hash: "", durableOffset: -1, rulesVersion: 0 });
+  const shard = new Shard(address, { number: 0, hash: "", durable: 0, durableOffset: -1, rulesVersion: 0 });
+  shard.standing = "serving";
   rules.enforce(partition, shard);
   known.version = 2;
   await ran();

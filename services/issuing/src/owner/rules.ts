@@ -30,7 +30,7 @@ export class RulesInForce {
   /** Puts the newest rules in force in a shard, where they are not yet. */
   enforce(partition: Partition, shard: Shard): void {
     const newest = this.#owner.resources.batches.rulesOf(shard.address);
-    if (newest === null || shard.recovering) return;
+    if (newest === null || shard.standing !== "serving") return;
     if (Math.max(shard.rulesVersion, shard.rulesQueued) >= newest.rules.version) return;
     this.#queue(partition, shard, newest.rules.version);
   }
@@ -41,7 +41,7 @@ export class RulesInForce {
    */
   confirm(partition: Partition, shard: Shard): void {
     const newest = this.#owner.resources.batches.rulesOf(shard.address);
-    if (newest === null || shard.recovering) return;
+    if (newest === null || shard.standing !== "serving") return;
     this.#queue(partition, shard, Math.max(shard.rulesVersion, newest.rules.version));
   }
 

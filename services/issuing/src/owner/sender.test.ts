@@ -32,7 +32,10 @@ function servingPartition(): { partition: Partition; shard: Shard } {
   const partition = new Partition(0);
   partition.phase = "serving";
   partition.lastOffset = 0;
-  const shard = new Shard({ batch: 1, shard: 0 }, { number: 0, hash: "", durableOffset: -1, rulesVersion: 0 });
+  const shard = new Shard(
+    { batch: 1, shard: 0 },
+    { number: 0, hash: "", durable: 0, durableOffset: -1, rulesVersion: 0 },
+  );
   return { partition, shard };
 }
 

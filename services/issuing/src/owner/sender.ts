@@ -41,19 +41,10 @@ export class Sender {
     this.#inFlight ??= this.#run();
   }
 
-  /** For openings: appends while nothing else is in flight. */
-  append(batch: PartitionAppend[], timeoutMs: number): Promise<{ partition: number; baseOffset: number }[]> {
-    return this.#alone(() => this.#appender.append(batch, timeoutMs));
-  }
-
   /** For openings: appends a marker while nothing else is in flight. */
   appendMarker(partition: number, marker: Marker, timeoutMs: number): Promise<number> {
-    return this.#alone(() => this.#appender.appendMarker(partition, marker, timeoutMs));
-  }
-
-  #alone<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#openings.push(() => work().then(resolve, reject));
+      this.#openings.push(() => this.#appender.appendMarker(partition, marker, timeoutMs).then(resolve, reject));
       this.#inFlight ??= this.#run();
     });
   }
@@ -113,6 +104,7 @@ export class Sender {
   #counts({ partition, generation, entries }: Load, baseOffset: number | undefined): boolean {
     if (partition.generation !== generation) return false;
     if (baseOffset !== partition.lastOffset + 1) {
+      partition.overtaken = true;
       this.#hooks.suspect(partition, `the log gave offset ${baseOffset} where ${partition.lastOffset + 1} was due`);
       return false;
     }

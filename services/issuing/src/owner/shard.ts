@@ -17,6 +17,12 @@ export interface Job {
 }
 
 /**
+ * `defined`: only its definition is known, the partition's opening has not come to it. `waiting`: the partition serves,
+ * and this shard is being opened. `rebuilding`: it is built anew from PostgreSQL.
+ */
+export type ShardStanding = "defined" | "waiting" | "rebuilding" | "serving";
+
+/**
  * One shard as its owner sees it: what has been asked of it, the number of its last entry in Redis,
  * and how far its entries are durable. Holds no rules of coupons; those are the script's.
  */
@@ -31,9 +37,7 @@ export class Shard {
   rulesVersion: number;
   /** A batch definition's version whose rules entry is queued. */
   rulesQueued = 0;
-  /** False while only its definition is known: the partition's opening has not looked at it. */
-  opened = false;
-  recovering = false;
+  standing: ShardStanding = "defined";
   /** A script call is under way; there is never a second one. */
   running = false;
   /** Entries written in Redis and not yet handed to a send: the next script call waits for it, so batches grow. */
@@ -52,13 +56,13 @@ export class Shard {
 
   constructor(
     address: ShardAddress,
-    at: { number: number; hash: string; durableOffset: number; rulesVersion: number },
+    at: { number: number; hash: string; durable: number; durableOffset: number; rulesVersion: number },
   ) {
     this.address = address;
     this.key = `${address.batch}.${address.shard}`;
     this.number = at.number;
     this.hash = at.hash;
-    this.durable = at.number;
+    this.durable = at.durable;
     this.durableOffset = at.durableOffset;
     this.rulesVersion = at.rulesVersion;
   }
@@ -190,4 +194,9 @@ export class Shard {
       (pendings[i] as Pending).done({ ...(answers[i] as Omit<Done, "place">), place });
     }
   }
+}
+
+/** A shard of which only the definition is known. */
+export function emptyShard(address: ShardAddress): Shard {
+  return new Shard(address, { number: 0, hash: "", durable: 0, durableOffset: -1, rulesVersion: 0 });
 }

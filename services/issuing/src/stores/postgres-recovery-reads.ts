@@ -1,6 +1,7 @@
 import { openShardSnapshot, type Pool, readCouponRecords, readPartition } from "@coupon/database";
 import type { ShardAddress, ShardCalls } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
+import { within } from "../within.ts";
 import type { LogBase, RecoveryReads } from "./recovery-reads.ts";
 
 export interface RecoveryResources {
@@ -10,6 +11,8 @@ export interface RecoveryResources {
 }
 
 const POLL_MS = 10;
+/** A take-over shall be over within 5 s, whatever PostgreSQL does. */
+const BASE_WITHIN_MS = 1_000;
 
 /**
  * Recovery reads from the ledger's tables. While PostgreSQL is away, openings go by the headers in Redis
@@ -18,21 +21,14 @@ const POLL_MS = 10;
 export function createRecoveryReads({ pool, calls, logger }: RecoveryResources): RecoveryReads {
   return {
     async logBase(partition, known) {
+      const reading = readPartition(pool, partition).then(toBase);
       try {
-        const { position, epoch, shards } = await readPartition(pool, partition);
-        return {
-          position,
-          epoch,
-          shards: shards.map(({ batch, shard, number, hash }) => ({
-            address: { batch, shard },
-            number,
-            hash,
-            floorOf: null,
-          })),
-        };
+        return await within(reading, BASE_WITHIN_MS, "PostgreSQL");
       } catch (error) {
         logger.warn({ partition, because: (error as Error).message }, "opening without PostgreSQL");
-        return baseFromHeaders(calls, known);
+        const base = await baseFromHeaders(calls, known);
+        // All of the log takes long, and what Redis lost waits for PostgreSQL anyway, which may only be slow.
+        return base.isWhole ? reading.catch(() => base) : base;
       }
     },
 
@@ -61,24 +57,39 @@ export function createRecoveryReads({ pool, calls, logger }: RecoveryResources):
   };
 }
 
+function toBase({ position, epoch, shards }: Awaited<ReturnType<typeof readPartition>>): LogBase {
+  const counted = shards.map(({ batch, shard, number, hash }) => ({
+    address: { batch, shard },
+    number,
+    hash,
+    floorOf: null,
+  }));
+  return { position, epoch, isWhole: true, uncounted: [], shards: counted };
+}
+
 /**
- * Every shard's header was opened under its epoch with all before it settled, so reading from the least
- * such marker misses nothing. A shard without a header has no number to start from: the log is read from
- * its beginning, which works as long as the log still has it.
+ * Every shard's header was opened under its epoch with all before it settled, so reading from the least such marker
+ * misses nothing of these shards. A shard without a header has no number to start from: where no shard has one, the
+ * log is read from its beginning, which works as long as the log still has it; else it has to be asked for by itself.
  */
 async function baseFromHeaders(calls: ShardCalls, known: ShardAddress[]): Promise<LogBase> {
-  const headers = await calls.readHeaders(known);
-  if (headers.length === 0 || headers.some((header) => header === null)) return { position: 0, epoch: -1, shards: [] };
-  const present = headers.filter((header) => header !== null);
+  const base = { epoch: -1, isWhole: false, uncounted: [], shards: [] };
+  if (known.length === 0) return { ...base, position: Number.MAX_SAFE_INTEGER };
+  const found = await Promise.allSettled(known.map((address) => calls.readHeaders([address])));
+  const [away] = found.filter((one) => one.status === "rejected");
+  if (away !== undefined && found.every(({ status }) => status === "rejected")) throw away.reason;
+  const present = known.flatMap((address, index) => {
+    const one = found[index];
+    const header = one?.status === "fulfilled" ? one.value[0] : null;
+    return header == null ? [] : [{ address, number: header.durable, hash: null, floorOf: header.epoch }];
+  });
+  if (present.length === 0) return { ...base, position: 0, isWhole: true };
+  const has = new Set(present.map(({ address }) => address));
   return {
-    position: Math.min(...present.map(({ epoch }) => epoch)),
-    epoch: -1,
-    shards: known.map((address, index) => ({
-      address,
-      number: present[index]?.durable ?? 0,
-      hash: null,
-      floorOf: present[index]?.epoch ?? null,
-    })),
+    ...base,
+    position: Math.min(...present.map(({ floorOf }) => floorOf)),
+    uncounted: known.filter((address) => !has.has(address)),
+    shards: present,
   };
 }
 

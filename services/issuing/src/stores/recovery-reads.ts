@@ -3,6 +3,10 @@ import type { CouponRecord, ImageCoupons, ShardAddress, ShardImage } from "@coup
 /** Where to read a partition's log from, and what counted before that place. */
 export interface LogBase {
   position: number;
+  /** Every shard that has an entry before `position` is in `shards`. */
+  isWhole: boolean;
+  /** Known shards of which nothing can be told yet; the others that are not in `shards` have no entry before it. */
+  uncounted: ShardAddress[];
   /** Offset of the last marker before `position`; -1 where there is none or it is not known. */
   epoch: number;
   shards: {

@@ -20,7 +20,11 @@ export interface OwnerParts {
 }
 
 /** @param databaseUrl the world's by default; one where nobody listens for a PostgreSQL that is away */
-export async function connectOwnerParts(world: World, databaseUrl = world.env.DATABASE_URL ?? ""): Promise<OwnerParts> {
+export async function connectOwnerParts(
+  world: World,
+  databaseUrl = world.env.DATABASE_URL ?? "",
+  statementTimeoutMs = 5_000,
+): Promise<OwnerParts> {
   const processId = `${world.prefix}-parts`;
   const redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
   const hashKey = Buffer.from(world.env.HASH_KEY ?? "", "base64");
@@ -29,7 +33,7 @@ export async function connectOwnerParts(world: World, databaseUrl = world.env.DA
   await appender.connect();
   const reader = createLogReader({ config: world.logConfig, groupId: processId });
   await reader.connect();
-  const pool: Pool = createPool({ databaseUrl, max: 2, statementTimeoutMs: 5_000, connectionTimeoutMs: 500 });
+  const pool: Pool = createPool({ databaseUrl, max: 2, statementTimeoutMs, connectionTimeoutMs: 500 });
   const logger = createLogger({ name: "test", level: "silent" });
   return {
     processId,

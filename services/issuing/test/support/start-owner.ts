@@ -42,7 +42,15 @@ export function startOwner(parts: OwnerParts, appender: EntryAppender, batches: 
   const retention = () => ({ near: 0, stops_new: 0, stops_all: 0 });
   const refused = { reads: 0, jobs: 0, claims: 0, locks: 0, critical: 0 };
   const admission = () => ({ limit: 0, inFlight: 0, held: 0, refused });
-  const reads = { partitionsServing: none, pending: none, retention, ledgerUnknownSeconds: none, admission };
+  const shardsWaiting = () => ({ waiting: 0, rebuilding: 0 });
+  const reads = {
+    partitionsServing: none,
+    shardsWaiting,
+    pending: none,
+    retention,
+    ledgerUnknownSeconds: none,
+    admission,
+  };
   const metrics = createIssuingMetrics(registry, reads);
   const owner: Owner = new Owner({
     ...parts,
