@@ -93,7 +93,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     what: "an opening takes over what Redis has ahead of the log without sending it",
     file: `${owner}/opening.ts`,
     find: "for (const entry of found.ahead) this.#sender.enqueue(partition, { shard, ...entry });",
-    replace: "",
+    replace: "shard.durable = shard.number;",
     in: "issuing",
     phases: ["calm", "fence"],
     found: ["lost", "log_broken"],
