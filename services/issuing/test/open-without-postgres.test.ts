@@ -152,6 +152,37 @@ test("a shard that Redis lost while PostgreSQL is away keeps no other of its par
   expect(await crowdAt(owner, lost, 0)(1)).toEqual([{ kind: "recovering" }]);
 });
 
+test("a shard whose floor lies below what was read from is counted again, and opened", async () => {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const parts = await connectOwnerParts(world);
+  closers.push(() => parts.close());
+  const definition = await world.publishBatch({ stock: { total: 100, perUser: 1 } });
+  const batches = new Batches();
+  batches.put(definition);
+  const batch = definition.batchNumber;
+  const first = startOwner(parts, parts.appender, batches, watch());
+  await eventually(async () => (await crowdAt(first, batch, 0)(1))[0]?.kind === "done");
+  await first.close();
+
+  const [header] = await parts.calls.readHeaders([{ batch, shard: 0 }]);
+  let bases = 0;
+  const logBase: typeof parts.recovery.logBase = async (id, known) => {
+    if (id !== partitionIn(batch)) return parts.recovery.logBase(id, known);
+    bases += 1;
+    if (bases > 1) return parts.recovery.logBase(id, known);
+    const epoch = header?.epoch ?? 0;
+    // Its first entry, which stands right after the marker, is left out.
+    const shards = [{ address: { batch, shard: 0 }, number: 0, hash: null, floorOf: epoch }];
+    return { position: epoch + 2, epoch, isWhole: false, uncounted: [], shards };
+  };
+  const owner = startOwner({ ...parts, recovery: { ...parts.recovery, logBase } }, parts.appender, batches, watch());
+  closers.push(() => owner.close());
+  await eventually(async () => (await crowdAt(owner, batch, 0)(2))[1]?.kind === "done");
+  expect(bases).toBeGreaterThan(1);
+});
+
 function partitionIn(batch: number): number {
   return partitionOf(batch, 0, PARTITIONS);
 }

@@ -2,7 +2,7 @@ import { partitionOf } from "@coupon/domain";
 import type { ShardAddress } from "@coupon/redis";
 import { within } from "../within.ts";
 import { type Count, type CountedShard, countLog } from "./count-log.ts";
-import { CountAgain, LaterOwner, type OpenedShard, openShard } from "./open-shard.ts";
+import { CountAgain, LaterOwner, LogGap, type OpenedShard, openShard } from "./open-shard.ts";
 import type { OwnerContext } from "./owner-context.ts";
 import type { Partition } from "./partition.ts";
 import type { Sender } from "./sender.ts";
@@ -42,6 +42,7 @@ export class Opening {
   readonly #closed: AbortSignal;
   readonly #uncounted = new Map<string, ShardAddress>();
   #isCounting = false;
+  #countDelayMs = RETRY_DELAY_MS_MIN;
   #isWhole = false;
 
   constructor(owner: OwnerContext, sender: Sender, partition: Partition, hooks: OpeningHooks, closed: AbortSignal) {
@@ -120,11 +121,10 @@ export class Opening {
   async #countRest(): Promise<void> {
     const { resources } = this.#owner;
     this.#isCounting = true;
-    let delayMs = RETRY_DELAY_MS_MIN;
     while (this.#uncounted.size > 0) {
-      await pause(delayMs, this.#closed);
+      await pause(this.#countDelayMs, this.#closed);
       if (!this.#isMine("serving")) break;
-      delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
+      this.#countDelayMs = Math.min(this.#countDelayMs * 2, RETRY_DELAY_MS_MAX);
       const { id, epoch } = this.#partition;
       try {
         const count = await countLog(resources, id, epoch, [...this.#uncounted.values()]);
@@ -163,7 +163,8 @@ export class Opening {
         if (!this.#isMine("serving")) return;
         const because = (error as Error).message;
         if (delayMs === RETRY_DELAY_MS_MIN) logger.warn({ shard: `${batch}.${shard}`, because }, "a shard waits");
-        if (error instanceof CountAgain) return this.wait(counted.address);
+        // A gap need not be one of the log: a floor may lie below what was read from.
+        if (error instanceof CountAgain || error instanceof LogGap) return this.wait(counted.address);
         await pause(delayMs, this.#closed);
         delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
         if (!(error instanceof LaterOwner) || !this.#isMine("serving")) continue;
