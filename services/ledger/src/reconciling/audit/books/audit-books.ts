@@ -1,0 +1,109 @@
+import type { AuditSnapshot, ShardMoney, ShardRow } from "@coupon/database";
+import type { BatchDefinition } from "@coupon/domain";
+import { type PostingTerms, TermsBook, termsOf } from "../../../posting/terms.ts";
+import type { BooksFinding, ReportBooks } from "./books-finding.ts";
+import { canonical, compareTotals, compareTransfers, toldByRows } from "./compare-money.ts";
+import { BYTES_A_PART, BYTES_AN_ENTRY, EntryMoney, type EntryWindow } from "./entry-money.ts";
+import { JournalCheck } from "./journal-check.ts";
+
+/** Where a shard's books are read, all of one moment. */
+export type BooksSource = Pick<AuditSnapshot, "money" | "moneyFacts" | "journal">;
+
+/**
+ * Compares a shard's books (its journal, the balances, what the sweep has counted, transfers) with the log, which says what
+ * each entry must have brought, and with the coupons, which say what all of it must have come to. Entries are compared in
+ * windows, one after the other; each window takes a walk over the log.
+ */
+export class BooksAudit {
+  readonly #source: BooksSource;
+  readonly #shard: Pick<ShardRow, "batch" | "shard" | "number">;
+  readonly #books: ShardMoney;
+  readonly #terms: PostingTerms;
+  readonly #definition: BatchDefinition | undefined;
+  readonly #check: JournalCheck;
+  readonly #findings: BooksFinding[] = [];
+
+  private constructor(
+    source: BooksSource,
+    shard: Pick<ShardRow, "batch" | "shard" | "number">,
+    books: ShardMoney,
+    terms: PostingTerms,
+    definition: BatchDefinition | undefined,
+  ) {
+    this.#source = source;
+    this.#shard = shard;
+    this.#books = books;
+    this.#terms = terms;
+    this.#definition = definition;
+    this.#check = new JournalCheck(terms, books, (finding) => void this.#findings.push(finding));
+  }
+
+  /** Null where the shard has no books yet, or nobody knows its batch's terms. */
+  static async open(
+    source: BooksSource,
+    shard: Pick<ShardRow, "batch" | "shard" | "number">,
+    definition: BatchDefinition | undefined,
+  ): Promise<BooksAudit | null> {
+    const books = await source.money(shard.batch, shard.shard);
+    const known = new TermsBook();
+    if (definition !== undefined) known.put(definition);
+    else if (books.terms !== null) known.load([books.terms]);
+    const terms = known.of(shard.batch);
+    if (!books.opened || terms === undefined) return null;
+    return new BooksAudit(source, shard, books, terms, definition);
+  }
+
+  get books(): ShardMoney {
+    return this.#books;
+  }
+
+  /** What the balances must be; to be asked when all has been compared. */
+  get balances(): JournalCheck["sums"] {
+    return this.#check.sums;
+  }
+
+  /** Bytes that so many entries take while they are compared. */
+  bytesOf(entries: number): number {
+    return entries * (BYTES_AN_ENTRY + BYTES_A_PART * this.#terms.parties.length);
+  }
+
+  /** Takes in the entries of a window, and of all the shard what they come to. */
+  entries(window: EntryWindow): EntryMoney {
+    return new EntryMoney(window, this.#shard.number, this.#books, this.#terms);
+  }
+
+  /**
+   * Compares a window's lines, once its entries have been taken in; with the last one all the rest.
+   *
+   * @returns what it found there; whether the journal comes to what the coupons say, once its lines are set right: true
+   * until the last window
+   */
+  async compare(money: EntryMoney, isLast: boolean): Promise<{ findings: BooksFinding[]; agrees: boolean }> {
+    const { batch, shard } = this.#shard;
+    const { from, to } = money.window;
+    const range = { from: from === 1 ? Number.MIN_SAFE_INTEGER : from, to: isLast ? Number.MAX_SAFE_INTEGER : to };
+    await this.#source.journal({ batch, shard, ...range }, (line) => this.#check.take(line, money));
+    this.#check.passTo(to + 1, money);
+    const agrees = !isLast || (await this.#compareRest(money));
+    return { findings: this.#findings.splice(0), agrees };
+  }
+
+  async #compareRest(money: EntryMoney): Promise<boolean> {
+    const { batch, shard } = this.#shard;
+    const [books, terms] = [this.#books, this.#terms];
+    const report: ReportBooks = (finding) => void this.#findings.push(finding);
+    const told = money.isWhole ? money : toldByRows(await this.#source.moneyFacts(batch, shard, books), terms);
+    const agrees = compareTotals(this.#check, told, { books, terms }, report);
+    compareTransfers(money, books, report);
+    if (shard === 0) this.#compareTerms(report);
+    return agrees;
+  }
+
+  #compareTerms(report: ReportBooks): void {
+    if (this.#definition === undefined) return;
+    const expected = termsOf(this.#definition);
+    const found = this.#books.terms;
+    if (found === null && this.#books.journal.length === 0) return;
+    if (canonical(expected) !== canonical(found)) report({ kind: "terms", serial: null, expected, found });
+  }
+}
