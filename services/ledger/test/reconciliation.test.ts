@@ -271,7 +271,7 @@ describe("the audit", () => {
       (b) => [sql("INSERT INTO ledger.transfer VALUES ($1, 0, 2, 'debit', 1, 1, 7, 1800000000000)", b)],
       [finding("transfer", null, { kind: "debit", amount: 7 })],
     ],
-  ])("finds %s in the books, and names it", async (_, plant, expected) => {
+  ])("finds %s in the books, names it, and it is repaired", async (_, plant, expected) => {
     const { batch, coupons } = await books();
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
     await Promise.all(plant(batch.batchNumber));
@@ -280,6 +280,14 @@ describe("the audit", () => {
     for (const { serial, couponId } of audit.discrepancies) {
       expect(couponId).toBe(serial === null ? null : coupons[serial]);
     }
+    const ids = audit.discrepancies.map((each: { discrepancyId: number }) => each.discrepancyId);
+    const posted = await lines(batch);
+    await platform.correct(audit.reconciliationId, ids);
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean", found: 0 });
+    // Lines are added, and none is changed.
+    expect((await lines(batch)).slice(0, posted.length)).toEqual(posted);
+    await expectBalanced(batch);
+    await platform.claim(batch.batchId, "afterwards");
   });
 
   it("finds a row of a coupon that was never issued", async () => {
@@ -295,6 +303,24 @@ describe("the audit", () => {
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
   });
 });
+
+const lines = async ({ batchNumber }: BatchDefinition) =>
+  (await sql("SELECT * FROM ledger.posting WHERE batch = $1 ORDER BY posting_id", batchNumber)).rows;
+
+/** The journal's lines add up to 0, and to the balances. */
+async function expectBalanced({ batchNumber }: BatchDefinition): Promise<void> {
+  const sumOf = async (table: string) =>
+    (
+      await sql(
+        `SELECT account, sum(amount)::bigint AS amount, sum(coupons)::bigint AS coupons FROM ledger.${table}
+         WHERE batch = $1 GROUP BY 1 ORDER BY 1`,
+        batchNumber,
+      )
+    ).rows as { amount: number }[];
+  const journal = await sumOf("posting");
+  expect(journal.reduce((sum, { amount }) => sum + amount, 0)).toBe(0);
+  expect(await sumOf("account_balance")).toEqual(journal);
+}
 
 const ofRedeem = (account: string) => `event = 'redeem' AND account = '${account}'`;
 const issueOf = (serial: number) =>

@@ -59,12 +59,16 @@ export class BooksAuditing {
     const found: BooksFinding[] = [];
     try {
       for (const shard of snapshot.shards) {
-        const audit = await BooksAudit.open(snapshot, shard, this.#definitions.get(shard.batch));
+        const audit = BooksAudit.open(
+          await snapshot.money(shard.batch, shard.shard),
+          shard,
+          this.#definitions.get(shard.batch),
+        );
         for (let from = 1; audit !== null && (from === 1 || from <= shard.number); from += atOnce) {
           const to = Math.min(shard.number, from + atOnce - 1);
           const entries = audit.entries({ from, to });
           await this.#walk(snapshot, shardKey(shard.batch, shard.shard), entries, logFrom);
-          found.push(...(await audit.compare(entries, to === shard.number)).findings);
+          found.push(...(await audit.compare(snapshot, entries, to === shard.number)).findings);
         }
       }
     } finally {

@@ -85,7 +85,7 @@ async function planShard(
 ): Promise<Planned[]> {
   const { batch, shard, number } = books;
   const end = Math.max(books.issued, Math.min(await snapshot.serialsEnd(batch, shard), books.issued + STRAYS_MAX));
-  const money = await BooksAudit.open(snapshot, books, definitionOf(batch));
+  const money = BooksAudit.open(await snapshot.money(batch, shard), books, definitionOf(batch));
   const parts = Math.max(1, Math.ceil(end / atOnce), Math.ceil(number / atOnce));
   return Array.from({ length: parts }, (_, part) => ({
     ...{ books, money, isFirst: part === 0, isLast: part === parts - 1 },
@@ -144,7 +144,7 @@ async function auditTogether(
         const told = walk.shards.get(key);
         if (isFirst && told?.count != null) compareCounters(told.count, books, progress);
         await comparePostgres(snapshot, part.table, { number: books.number, issued, isLast }, progress.found);
-        await compareMoney(part, progress);
+        await compareMoney(snapshot, part, progress);
       }
     }
     if (isLastGroup) await snapshot.close();
@@ -182,11 +182,15 @@ function compareCounters(
   }
 }
 
-async function compareMoney({ planned, entries }: Part, progress: AuditProgress): Promise<void> {
+async function compareMoney(
+  snapshot: AuditSnapshot,
+  { planned, entries }: Part,
+  progress: AuditProgress,
+): Promise<void> {
   const { books, money, isLast } = planned;
   if (money === null || entries === null) return;
   const { batch, shard, number } = books;
-  for (const { mend: _, ...finding } of (await money.compare(entries, isLast)).findings) {
+  for (const { mend: _, ...finding } of (await money.compare(snapshot, entries, isLast)).findings) {
     progress.found({ ...{ batch, shard, number, store: "postgresql" }, ...finding });
   }
 }

@@ -1,13 +1,10 @@
-import type { AuditSnapshot, ShardMoney, ShardRow } from "@coupon/database";
+import type { BatchTerms, BooksSource, ShardMoney, ShardRow } from "@coupon/database";
 import type { BatchDefinition } from "@coupon/domain";
 import { type PostingTerms, TermsBook, termsOf } from "../../../posting/terms.ts";
 import type { BooksFinding, ReportBooks } from "./books-finding.ts";
-import { canonical, compareTotals, compareTransfers, toldByRows } from "./compare-money.ts";
+import { canonical, compareTotals, compareTransfers, type MoneyTold, toldByRows } from "./compare-money.ts";
 import { BYTES_A_PART, BYTES_AN_ENTRY, EntryMoney, type EntryWindow } from "./entry-money.ts";
 import { JournalCheck } from "./journal-check.ts";
-
-/** Where a shard's books are read, all of one moment. */
-export type BooksSource = Pick<AuditSnapshot, "money" | "moneyFacts" | "journal">;
 
 /**
  * Compares a shard's books (its journal, the balances, what the sweep has counted, transfers) with the log, which says what
@@ -15,7 +12,6 @@ export type BooksSource = Pick<AuditSnapshot, "money" | "moneyFacts" | "journal"
  * windows, one after the other; each window takes a walk over the log.
  */
 export class BooksAudit {
-  readonly #source: BooksSource;
   readonly #shard: Pick<ShardRow, "batch" | "shard" | "number">;
   readonly #books: ShardMoney;
   readonly #terms: PostingTerms;
@@ -24,13 +20,11 @@ export class BooksAudit {
   readonly #findings: BooksFinding[] = [];
 
   private constructor(
-    source: BooksSource,
     shard: Pick<ShardRow, "batch" | "shard" | "number">,
     books: ShardMoney,
     terms: PostingTerms,
     definition: BatchDefinition | undefined,
   ) {
-    this.#source = source;
     this.#shard = shard;
     this.#books = books;
     this.#terms = terms;
@@ -39,27 +33,27 @@ export class BooksAudit {
   }
 
   /** Null where the shard has no books yet, or nobody knows its batch's terms. */
-  static async open(
-    source: BooksSource,
+  static open(
+    books: ShardMoney,
     shard: Pick<ShardRow, "batch" | "shard" | "number">,
     definition: BatchDefinition | undefined,
-  ): Promise<BooksAudit | null> {
-    const books = await source.money(shard.batch, shard.shard);
+  ): BooksAudit | null {
     const known = new TermsBook();
     if (definition !== undefined) known.put(definition);
     else if (books.terms !== null) known.load([books.terms]);
     const terms = known.of(shard.batch);
     if (!books.opened || terms === undefined) return null;
-    return new BooksAudit(source, shard, books, terms, definition);
-  }
-
-  get books(): ShardMoney {
-    return this.#books;
+    return new BooksAudit(shard, books, terms, definition);
   }
 
   /** What the balances must be; to be asked when all has been compared. */
   get balances(): JournalCheck["sums"] {
     return this.#check.sums;
+  }
+
+  /** The terms that the batch was published with; null where it is not known any more. */
+  get publishedTerms(): BatchTerms | null {
+    return this.#definition === undefined ? null : termsOf(this.#definition);
   }
 
   /** Bytes that so many entries take while they are compared. */
@@ -75,35 +69,37 @@ export class BooksAudit {
   /**
    * Compares a window's lines, once its entries have been taken in; with the last one all the rest.
    *
-   * @returns what it found there; whether the journal comes to what the coupons say, once its lines are set right: true
-   * until the last window
+   * @returns what it found there; after the last window also what the coupons say that the books must come to, where the
+   * journal comes to it once its lines are set right: else null
    */
-  async compare(money: EntryMoney, isLast: boolean): Promise<{ findings: BooksFinding[]; agrees: boolean }> {
+  async compare(
+    source: BooksSource,
+    money: EntryMoney,
+    isLast: boolean,
+  ): Promise<{ findings: BooksFinding[]; told: MoneyTold | null }> {
     const { batch, shard } = this.#shard;
     const { from, to } = money.window;
     const range = { from: from === 1 ? Number.MIN_SAFE_INTEGER : from, to: isLast ? Number.MAX_SAFE_INTEGER : to };
-    await this.#source.journal({ batch, shard, ...range }, (line) => this.#check.take(line, money));
+    await source.journal({ batch, shard, ...range }, (line) => this.#check.take(line, money));
     this.#check.passTo(to + 1, money);
-    const agrees = !isLast || (await this.#compareRest(money));
-    return { findings: this.#findings.splice(0), agrees };
+    const told = isLast ? await this.#compareRest(source, money) : null;
+    return { findings: this.#findings.splice(0), told };
   }
 
-  async #compareRest(money: EntryMoney): Promise<boolean> {
+  async #compareRest(source: BooksSource, money: EntryMoney): Promise<MoneyTold | null> {
     const { batch, shard } = this.#shard;
     const [books, terms] = [this.#books, this.#terms];
     const report: ReportBooks = (finding) => void this.#findings.push(finding);
-    const told = money.isWhole ? money : toldByRows(await this.#source.moneyFacts(batch, shard, books), terms);
+    const told = money.isWhole ? money : toldByRows(await source.moneyFacts(batch, shard, books), terms);
     const agrees = compareTotals(this.#check, told, { books, terms }, report);
     compareTransfers(money, books, report);
     if (shard === 0) this.#compareTerms(report);
-    return agrees;
+    return agrees ? told : null;
   }
 
   #compareTerms(report: ReportBooks): void {
-    if (this.#definition === undefined) return;
-    const expected = termsOf(this.#definition);
-    const found = this.#books.terms;
-    if (found === null && this.#books.journal.length === 0) return;
+    const [expected, found] = [this.publishedTerms, this.#books.terms];
+    if (expected === null || (found === null && this.#books.journal.length === 0)) return;
     if (canonical(expected) !== canonical(found)) report({ kind: "terms", serial: null, expected, found });
   }
 }

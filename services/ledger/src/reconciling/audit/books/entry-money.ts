@@ -1,4 +1,4 @@
-import type { StoredTransfer } from "@coupon/database";
+import type { ShardMoney, StoredTransfer } from "@coupon/database";
 import type { Entry, ReverseItem } from "@coupon/domain";
 import type { PostingTerms } from "../../../posting/terms.ts";
 
@@ -65,14 +65,16 @@ export class EntryMoney {
   constructor(
     window: EntryWindow,
     last: number,
-    books: { swept: number; deferred: readonly number[] },
+    books: Pick<ShardMoney, "swept" | "deferred" | "deferredInVain" | "notDeferred">,
     terms: PostingTerms,
   ) {
     const count = Math.max(0, window.to - window.from + 1);
     this.window = window;
     this.#last = last;
     this.#swept = books.swept;
-    this.#deferred = new Set(books.deferred);
+    this.#deferred = new Set(
+      [...books.deferred, ...books.notDeferred].filter((each) => !books.deferredInVain.includes(each)),
+    );
     this.#terms = terms;
     this.cost = terms.parties.map(() => 0);
     this.#kind = new Uint8Array(count);
