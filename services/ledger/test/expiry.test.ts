@@ -278,6 +278,11 @@ describe("an audit of the books of coupons that have expired", () => {
       },
     ],
     [
+      "all lines of an expiry missing",
+      "DELETE FROM ledger.posting WHERE event = 'expire'",
+      { kind: "books", expected: { account: "liability", party: "brand", owed: 334 }, found: { owed: 1_002 } },
+    ],
+    [
       "a watermark that is off by one",
       "UPDATE ledger.shard_books SET swept = swept - 1",
       { kind: "books", expected: { killed: 1 }, found: { killed: 0 } },

@@ -63,12 +63,13 @@ export class BooksAuditing {
           await snapshot.money(shard.batch, shard.shard),
           shard,
           this.#definitions.get(shard.batch),
+          (finding) => void found.push(finding),
         );
         for (let from = 1; audit !== null && (from === 1 || from <= shard.number); from += atOnce) {
           const to = Math.min(shard.number, from + atOnce - 1);
           const entries = audit.entries({ from, to });
           await this.#walk(snapshot, shardKey(shard.batch, shard.shard), entries, logFrom);
-          found.push(...(await audit.compare(snapshot, entries, to === shard.number)).findings);
+          await audit.compare(snapshot, entries, to === shard.number);
         }
       }
     } finally {

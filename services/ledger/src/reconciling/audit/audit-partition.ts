@@ -68,7 +68,7 @@ export async function auditPartition(
   try {
     const plan: Planned[] = [];
     for (const books of snapshot.shards) {
-      if (wants(books.batch, books.shard)) plan.push(...(await planShard(resources, snapshot, books)));
+      if (wants(books.batch, books.shard)) plan.push(...(await planShard(resources, snapshot, books, progress)));
     }
     while (plan.length > 0) {
       await auditTogether(resources, snapshot, takeGroup(plan, resources.couponsAtOnce), progress, plan.length === 0);
@@ -82,10 +82,16 @@ async function planShard(
   { couponsAtOnce: atOnce, definitionOf }: AuditResources,
   snapshot: AuditSnapshot,
   books: ShardRow,
+  progress: AuditProgress,
 ): Promise<Planned[]> {
   const { batch, shard, number } = books;
   const end = Math.max(books.issued, Math.min(await snapshot.serialsEnd(batch, shard), books.issued + STRAYS_MAX));
-  const money = BooksAudit.open(await snapshot.money(batch, shard), books, definitionOf(batch));
+  const money = BooksAudit.open(
+    await snapshot.money(batch, shard),
+    books,
+    definitionOf(batch),
+    ({ mend: _, ...finding }) => progress.found({ ...{ batch, shard, number, store: "postgresql" }, ...finding }),
+  );
   const parts = Math.max(1, Math.ceil(end / atOnce), Math.ceil(number / atOnce));
   return Array.from({ length: parts }, (_, part) => ({
     ...{ books, money, isFirst: part === 0, isLast: part === parts - 1 },
@@ -144,7 +150,7 @@ async function auditTogether(
         const told = walk.shards.get(key);
         if (isFirst && told?.count != null) compareCounters(told.count, books, progress);
         await comparePostgres(snapshot, part.table, { number: books.number, issued, isLast }, progress.found);
-        await compareMoney(snapshot, part, progress);
+        if (part.entries !== null) await part.planned.money?.compare(snapshot, part.entries, isLast);
       }
     }
     if (isLastGroup) await snapshot.close();
@@ -179,19 +185,6 @@ function compareCounters(
       ...{ batch, shard, serial: null, store: "postgresql", kind: "counter", number },
       ...{ expected: { [counter]: expected }, found: { [counter]: found } },
     });
-  }
-}
-
-async function compareMoney(
-  snapshot: AuditSnapshot,
-  { planned, entries }: Part,
-  progress: AuditProgress,
-): Promise<void> {
-  const { books, money, isLast } = planned;
-  if (money === null || entries === null) return;
-  const { batch, shard, number } = books;
-  for (const { mend: _, ...finding } of (await money.compare(snapshot, entries, isLast)).findings) {
-    progress.found({ ...{ batch, shard, number, store: "postgresql" }, ...finding });
   }
 }
 

@@ -13,6 +13,8 @@ interface At {
 
 /** Entries that may be applied while the log is read, before the shard is held. */
 const MORE_ENTRIES = 10_000;
+/** Lines that one correction posts at most; where more are wrong, the next one goes on. */
+const LINES_MAX = 10_000;
 
 /** Derives a shard's books anew: what the log says of its entries is taken in first, the books are read under the lock. */
 export class BooksCorrection {
@@ -36,7 +38,7 @@ export class BooksCorrection {
     bytesMax: number,
   ): Promise<BooksCorrection | null> {
     const before = await readShardMoney(pool, at.batch, at.shard);
-    const audit = BooksAudit.open(before, { ...at, number: Number.MAX_SAFE_INTEGER }, definition);
+    const audit = BooksAudit.open(before, { ...at, number: Number.MAX_SAFE_INTEGER }, definition, () => {});
     const window = { from: 1, to: at.number + MORE_ENTRIES };
     if (audit === null || audit.bytesOf(window.to) > bytesMax) return null;
     return new BooksCorrection(at, before, definition, audit.entries(window));
@@ -53,14 +55,18 @@ export class BooksCorrection {
     if (number > this.entries.window.to || sweptAs(books) !== sweptAs(this.#before)) {
       throw new Error(`shard ${batch}.${shard} has gone on too far; once more`);
     }
-    const audit = BooksAudit.open(books, this.#at, this.#definition);
+    const lines: BooksDerived["lines"] = [];
+    let left = 0;
+    const audit = BooksAudit.open(books, this.#at, this.#definition, ({ mend = [] }) => {
+      if (lines.length + mend.length > LINES_MAX) left += 1;
+      else lines.push(...mend.map((line) => ({ ...line, atMs: line.atMs ?? nowMs })));
+    });
     if (audit === null) throw new Error(`the books of shard ${batch}.${shard} are gone`);
-    const { findings, told } = await audit.compare(source, this.entries, true);
-    const lines = findings.flatMap(({ mend = [] }) => mend.map((line) => ({ ...line, atMs: line.atMs ?? nowMs })));
+    const told = await audit.compare(source, this.entries, true);
     return {
       correctionNumber,
       lines,
-      balances: told === null ? null : [...audit.balances.values()],
+      balances: told === null || left > 0 ? null : [...audit.balances.values()],
       counters: told === null ? null : { ...told, revoked: told.revoked ?? books.revoked },
       deferred: { added: books.notDeferred, removed: books.deferredInVain },
       transfers: { from: this.entries.toldFrom, rows: [...this.entries.transfers.values()] },

@@ -1,7 +1,7 @@
 import type { BatchTerms, BooksSource, ShardMoney, ShardRow } from "@coupon/database";
 import type { BatchDefinition } from "@coupon/domain";
 import { type PostingTerms, TermsBook, termsOf } from "../../../posting/terms.ts";
-import type { BooksFinding, ReportBooks } from "./books-finding.ts";
+import type { ReportBooks } from "./books-finding.ts";
 import { canonical, compareTotals, compareTransfers, type MoneyTold, toldByRows } from "./compare-money.ts";
 import { BYTES_A_PART, BYTES_AN_ENTRY, EntryMoney, type EntryWindow } from "./entry-money.ts";
 import { JournalCheck } from "./journal-check.ts";
@@ -17,33 +17,40 @@ export class BooksAudit {
   readonly #terms: PostingTerms;
   readonly #definition: BatchDefinition | undefined;
   readonly #check: JournalCheck;
-  readonly #findings: BooksFinding[] = [];
+  readonly #report: ReportBooks;
 
   private constructor(
     shard: Pick<ShardRow, "batch" | "shard" | "number">,
     books: ShardMoney,
     terms: PostingTerms,
     definition: BatchDefinition | undefined,
+    report: ReportBooks,
   ) {
     this.#shard = shard;
     this.#books = books;
     this.#terms = terms;
     this.#definition = definition;
-    this.#check = new JournalCheck(terms, books, (finding) => void this.#findings.push(finding));
+    this.#report = report;
+    this.#check = new JournalCheck(terms, books, report);
   }
 
-  /** Null where the shard has no books yet, or nobody knows its batch's terms. */
+  /**
+   * Null where the shard has no books yet, or nobody knows its batch's terms.
+   *
+   * @param report is told what is found, as it is found
+   */
   static open(
     books: ShardMoney,
     shard: Pick<ShardRow, "batch" | "shard" | "number">,
     definition: BatchDefinition | undefined,
+    report: ReportBooks,
   ): BooksAudit | null {
     const known = new TermsBook();
     if (definition !== undefined) known.put(definition);
     else if (books.terms !== null) known.load([books.terms]);
     const terms = known.of(shard.batch);
     if (!books.opened || terms === undefined) return null;
-    return new BooksAudit(shard, books, terms, definition);
+    return new BooksAudit(shard, books, terms, definition, report);
   }
 
   /** What the balances must be; to be asked when all has been compared. */
@@ -69,27 +76,22 @@ export class BooksAudit {
   /**
    * Compares a window's lines, once its entries have been taken in; with the last one all the rest.
    *
-   * @returns what it found there; after the last window also what the coupons say that the books must come to, where the
-   * journal comes to it once its lines are set right: else null
+   * @returns after the last window what the coupons say that the books must come to, where the journal comes to it once its
+   * lines are set right: else null
    */
-  async compare(
-    source: BooksSource,
-    money: EntryMoney,
-    isLast: boolean,
-  ): Promise<{ findings: BooksFinding[]; told: MoneyTold | null }> {
+  async compare(source: BooksSource, money: EntryMoney, isLast: boolean): Promise<MoneyTold | null> {
     const { batch, shard } = this.#shard;
     const { from, to } = money.window;
     const range = { from: from === 1 ? Number.MIN_SAFE_INTEGER : from, to: isLast ? Number.MAX_SAFE_INTEGER : to };
     await source.journal({ batch, shard, ...range }, (line) => this.#check.take(line, money));
     this.#check.passTo(to + 1, money);
-    const told = isLast ? await this.#compareRest(source, money) : null;
-    return { findings: this.#findings.splice(0), told };
+    return isLast ? this.#compareRest(source, money) : null;
   }
 
   async #compareRest(source: BooksSource, money: EntryMoney): Promise<MoneyTold | null> {
     const { batch, shard } = this.#shard;
     const [books, terms] = [this.#books, this.#terms];
-    const report: ReportBooks = (finding) => void this.#findings.push(finding);
+    const report = this.#report;
     const told = money.isWhole ? money : toldByRows(await source.moneyFacts(batch, shard, books), terms);
     const agrees = compareTotals(this.#check, told, { books, terms }, report);
     compareTransfers(money, books, report);
