@@ -51,6 +51,10 @@ beforeAll(async () => {
           { ...key, number: 3, kind: "debit", peer: 1, transfer: 2, amount: 20, atMs: at },
           { ...key, number: 4, kind: "credit", peer: 2, transfer: 1, amount: 4, atMs: at },
         ],
+        corrections: [3, 4].map((number) => ({
+          ...{ ...key, number, atMs: at, correctionId: `cor_${number}`, stores: ["redis" as const], serials: [] },
+          ...{ reason: "a row was lost", proposedBy: "ann", approvedBy: "bob" },
+        })),
       }),
     }),
   );
@@ -119,6 +123,7 @@ describe("openShardSnapshot", () => {
       rules: rulesOf(),
       debits: [{ target: 1, transfer: 2, amount: 20 }],
       credits: [{ source: 2, transfer: 1 }],
+      corrections: ["cor_3", "cor_4"],
     });
   });
 

@@ -79,11 +79,11 @@ export type DerivedStore = "redis" | "postgresql";
 
 /**
  * An approved correction. It changes no fact: the log is the truth, and what was derived from it is derived anew
- * for these coupons, or for the shard's counters where it names none.
+ * for these coupons, or for the shard's counters and books where it names none.
  */
 export interface Correction {
   correctionId: string;
-  /** What is derived anew: all of the shard's hot state, or these coupons' rows and the shard's counters. */
+  /** What is derived anew: all of the shard's hot state, or these coupons' rows and the shard's counters, or these and its books. */
   stores: DerivedStore[];
   serials: number[];
   reason: string;

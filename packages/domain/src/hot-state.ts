@@ -48,6 +48,8 @@ export interface ShardImage {
   debits: { target: number; transfer: number; amount: number }[];
   /** The last transfer from each source. */
   credits: { source: number; transfer: number }[];
+  /** Ids of the last corrections, up to 16, the latest last. */
+  corrections: string[];
 }
 
 /** What two bits say of a coupon: nothing on record, something on record, redeemed, deactivated. */

@@ -15,6 +15,7 @@ import type {
   Applied,
   ClaimOutcome,
   ClaimRequest,
+  CorrectionOutcome,
   CouponRecord,
   DayStarts,
   Expectation,
@@ -181,16 +182,14 @@ class RedisShardCalls implements ShardCalls {
     return applied(reply, () => []);
   }
 
-  async correct(
-    at: ShardAddress,
-    expect: Expectation,
-    correction: Correction,
-  ): Promise<Applied<{ kind: "corrected"; again: boolean }>> {
+  async correct(at: ShardAddress, expect: Expectation, correction: Correction): Promise<Applied<CorrectionOutcome>> {
     const { correctionId, stores, serials, reason, proposedBy, approvedBy } = correction;
     const text = JSON.stringify({ correctionId, stores, serials, reason, proposedBy, approvedBy });
-    const args = [...frameArguments(at, expect), text, correctionId];
+    const args = [...frameArguments(at, expect), text, correctionId, stores.includes("redis") ? 1 : 0];
     const reply = await this.#onShard(at, scripts.correct, args);
-    return applied(reply, (outcome) => [{ kind: "corrected", again: outcome === "0" }]);
+    return applied(reply, (outcome) => [
+      { kind: "corrected", again: outcome.startsWith("0"), rebuild: outcome.endsWith("k") },
+    ]);
   }
 
   async readCredits(at: ShardAddress): Promise<Map<number, number>> {

@@ -103,6 +103,7 @@ function headerFields(image: ShardImage, epoch: number): (string | number)[] {
   fields.push("s", image.nextSerial, "l", image.left, "d", image.number, "o", -1);
   fields.push("y", image.dayStartMs, "f", image.nextSerial - image.dayIssued);
   for (const { target, transfer, amount } of image.debits) fields.push(`D${target}`, `${transfer} ${amount}`);
+  if (image.corrections.length > 0) fields.push("K", image.corrections.join(" "));
   for (const { source, transfer } of image.credits) fields.push(`C${source}`, transfer);
   return fields;
 }

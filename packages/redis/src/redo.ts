@@ -39,7 +39,10 @@ export function packRedo(
     case "credit":
       return { keys, args: [...args, entry.source, entry.amount, entry.transfer] };
     case "correct":
-      return { keys, args: [...args, entry.correction.correctionId] };
+      return {
+        keys,
+        args: [...args, entry.correction.correctionId, entry.correction.stores.includes("redis") ? 1 : 0],
+      };
     default: {
       for (const { serial } of entry.items) keys.push(naming.keys.pageOf(at, serial), naming.keys.record(at, serial));
       return { keys, args: args.concat(itemArguments(entry)) };

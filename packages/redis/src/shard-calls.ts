@@ -158,6 +158,13 @@ export interface DeactivateRequest {
   serial: number;
   reason: string;
 }
+/** `again`: written before. `rebuild`: the shard is still to be built anew for it. */
+export interface CorrectionOutcome {
+  kind: "corrected";
+  again: boolean;
+  rebuild: boolean;
+}
+
 export type DeactivateOutcome =
   | { kind: "deactivated" }
   | { kind: "refused"; code: "coupon_not_found" | "coupon_redeemed" };
@@ -209,12 +216,8 @@ export interface ShardCalls {
     amount: number,
     transfer: number,
   ): Promise<Applied<{ credited: boolean }>>;
-  /** Writes an approved correction as an entry, and nothing else; `again` where it is the last one written already. */
-  correct(
-    at: ShardAddress,
-    expect: Expectation,
-    correction: Correction,
-  ): Promise<Applied<{ kind: "corrected"; again: boolean }>>;
+  /** Writes an approved correction as an entry, once, and nothing else. */
+  correct(at: ShardAddress, expect: Expectation, correction: Correction): Promise<Applied<CorrectionOutcome>>;
 
   /**
    * Reads records without changing anything. `version` guards a reversal. Null where the record is cold; a coupon

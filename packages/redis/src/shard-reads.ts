@@ -17,7 +17,7 @@ export interface FullHeader extends ShardHeader {
   debits: { target: number; transfer: number; amount: number }[];
   /** The last transfer from each source. */
   credits: { source: number; transfer: number }[];
-  /** The last correction written here; null since the shard was built anew, which is what it asks for. */
+  /** The last correction that asks for the shard to be built anew; null since it was. */
   correctionId: string | null;
 }
 

@@ -115,6 +115,7 @@ async function everything(): Promise<void> {
     rules: rulesOf(),
     debits: [],
     credits: [],
+    corrections: [],
   };
   const coupon = { userId: "ann", keyHash: "00000000000000aa", issuedAtSeconds: 1 };
   const coupons = async function* () {

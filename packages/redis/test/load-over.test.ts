@@ -12,7 +12,7 @@ afterAll(() => redis.close());
 
 const image: ShardImage = {
   ...{ number: 2, hash: "ab".repeat(20), atMs: 1_800_000_000_000, nextSerial: 1, left: 9 },
-  ...{ dayStartMs: 0, dayIssued: 0, rules: rulesOf(), debits: [], credits: [] },
+  ...{ dayStartMs: 0, dayIssued: 0, rules: rulesOf(), debits: [], credits: [], corrections: [] },
 };
 
 async function* coupons(): AsyncGenerator<ImageCoupons> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createShardReads, keyHashOf, type RedisConnection, type SlotPrint } from "../src/index.ts";
+import { imageOf, inChunks } from "./support/image.ts";
 import { claimOf, connect, hashKey, orderOf, ShardUnderTest } from "./support/shard.ts";
 
 let redis: RedisConnection;
@@ -67,11 +68,11 @@ test("a correction is an entry that changes nothing, once, and is redone", async
   const [before] = await reads.headers([at]);
   const correction = { correctionId: "cor_1", ...about };
   expect(await shard.did(shard.calls.correct(at, shard.expect, correction))).toEqual([
-    { kind: "corrected", again: false },
+    { kind: "corrected", again: false, rebuild: true },
   ]);
   expect(shard.entries.at(-1)).toMatchObject({ kind: "correct", number: 3, correction });
   expect(await shard.did(shard.calls.correct(at, shard.expect, correction))).toEqual([
-    { kind: "corrected", again: true },
+    { kind: "corrected", again: true, rebuild: true },
   ]);
   const [after] = await reads.headers([at]);
   const { hash, atMs } = after ?? {};
@@ -81,4 +82,28 @@ test("a correction is an entry that changes nothing, once, and is redone", async
     expect(await other.calls.redo(other.at, 1, text, offset)).toBe(true);
   const [redone] = await createShardReads({ redis, prefix: other.prefix, hashKey }).headers([at]);
   expect(redone).toMatchObject({ number: 3, hash, atMs, correctionId: "cor_1" });
+});
+
+test("a correction is written once, however late it is sent again: after others, and after a rebuild", async () => {
+  const { shard, reads, at } = await opened();
+  const send = (correctionId: string, stores: ("redis" | "postgresql")[]) =>
+    shard.did(shard.calls.correct(at, shard.expect, { ...about, correctionId, stores }));
+  expect(await send("cor_1", ["redis"])).toEqual([{ kind: "corrected", again: false, rebuild: true }]);
+  expect(await send("cor_2", ["postgresql"])).toEqual([{ kind: "corrected", again: false, rebuild: false }]);
+  // The second asks for nothing here, so what the first asks for still stands.
+  expect(await reads.headers([at])).toMatchObject([{ correctionId: "cor_1" }]);
+  expect(await send("cor_1", ["redis"])).toEqual([{ kind: "corrected", again: true, rebuild: true }]);
+  const other = await ShardUnderTest.open(redis);
+  for (const [offset, text] of shard.log.entries()) await other.calls.redo(other.at, 1, text, offset);
+  const redone = await redis.hget(`${other.prefix}{7.3}:h`, "K");
+  expect(redone).toBe(await redis.hget(`${shard.prefix}{7.3}:h`, "K"));
+  const { image, coupons } = imageOf(shard);
+  const { number, hash } = shard;
+  await shard.calls.load(at, { ...image, hash, corrections: ["cor_1", "cor_2"] }, inChunks(coupons, 10), 1);
+  for (const id of ["cor_1", "cor_2"]) {
+    expect(await send(id, ["redis"])).toEqual([{ kind: "corrected", again: true, rebuild: false }]);
+  }
+  expect(shard.number).toBe(number);
+  for (let more = 3; more <= 18; more += 1) await send(`cor_${more}`, ["postgresql"]);
+  expect((await redis.hget(`${shard.prefix}{7.3}:h`, "K"))?.split(" ")).toHaveLength(16);
 });

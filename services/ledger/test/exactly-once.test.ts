@@ -1,5 +1,6 @@
 import { eventually, type ServiceProcess, startServiceProcess } from "@coupon/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BooksAuditing } from "./support/audited-books.ts";
 import { expectBooks } from "./support/books.ts";
 import { watchBalance } from "./support/money.ts";
 import { createRandom, type Random } from "./support/random.ts";
@@ -19,9 +20,11 @@ let world: World;
 let watched: ReturnType<typeof watchBalance> | null = null;
 const processes = new Set<ServiceProcess>();
 
+const definitions = [7, 8, 9, 10, 11, 12].map((batch) => batchOf(batch, { funding }));
+
 beforeEach(async () => {
   world = await World.create();
-  await world.publish(...[7, 8, 9, 10, 11, 12].map((batch) => batchOf(batch, { funding })));
+  await world.publish(...definitions);
 });
 
 afterEach(async () => {
@@ -65,6 +68,19 @@ async function* writeHistory(stories: ShardStory[], random: Random, rounds: numb
   }
 }
 
+/** An audit finds nothing in the books: in one walk, in several, and where the log is younger than they are. */
+async function expectAudited(): Promise<void> {
+  const books = await BooksAuditing.open(world, definitions);
+  try {
+    await books.expectClean();
+    await books.expectClean({ entriesAtOnce: 50 });
+    await books.expectClean({ logFrom: 60 });
+    await books.expectClean({ logFrom: 1_000_000 });
+  } finally {
+    await books.close();
+  }
+}
+
 describe("every entry reaches PostgreSQL exactly once in effect", () => {
   it("killed with -9 at any point, and started again", async () => {
     const random = createRandom(42);
@@ -82,6 +98,7 @@ describe("every entry reaches PostgreSQL exactly once in effect", () => {
     await expectBooks(world.pool, stories);
     expect(kills).toBeGreaterThan(2);
     await expectAlwaysBalanced();
+    await expectAudited();
   }, 240_000);
 
   it("with two processes that come and go", async () => {

@@ -1,5 +1,6 @@
 import { eventually } from "@coupon/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BooksAuditing } from "./support/audited-books.ts";
 import { expectMoney } from "./support/money.ts";
 import { discountOf, ShardStory } from "./support/shard-story.ts";
 import { batchOf, World } from "./support/world.ts";
@@ -23,6 +24,7 @@ const batch = batchOf(7, {
 });
 
 let world: World;
+let books: BooksAuditing;
 let nowMs: number;
 let story: ShardStory;
 let ledgers: number;
@@ -43,9 +45,13 @@ beforeEach(async () => {
   story = new ShardStory(7, 0, T0);
   await world.publish(batch);
   await world.append(0, [story.rules(), story.issue(["anna", "ben", "cleo", "dan"])]);
+  books = await BooksAuditing.open(world, [batch]);
 });
 
-afterEach(() => world.close());
+afterEach(async () => {
+  await books.close();
+  await world.close();
+});
 
 async function start(): Promise<void> {
   await world.start({ SWEEP_EVERY_MS: "20", EXPIRY_GRACE_MS: String(GRACE_MS) }, clock);
@@ -72,6 +78,7 @@ async function becomes(expected: Record<string, number>): Promise<void> {
     return true;
   }, patient);
   await expectMoney(world.pool);
+  await books.expectClean();
 }
 
 /** Waits until rounds of the sweep that began after now are over. */
@@ -231,7 +238,82 @@ describe("a reversal", () => {
     await world.append(0, [story.reverse(1, "o2", 100, 0, true)]);
     await world.applied();
     await expectMoney(world.pool);
+    await books.expectClean();
     expect(await events()).toEqual({ issue: 4, redeem: 2, reverse: 1, expire: 3 });
     expect(await use()).toMatchObject({ open: 0, overCost: 0, spent: 0, outstanding: 0 });
   });
 });
+
+describe("an audit of the books of coupons that have expired", () => {
+  const sql = (text: string) => world.pool.query(text);
+  const line = "event = 'expire' AND account = 'liability' AND party = 'brand'";
+
+  beforeEach(async () => {
+    story.later(DAY_MS - 10_000);
+    await world.append(0, [story.deactivate(3), story.lock(0, "o1", 3_600_000)]);
+    await start();
+    nowMs = T0 + DAY_MS + GRACE_MS;
+    await becomes({ issue: 4, deactivate: 1, expire: 2 });
+  });
+
+  it.each<[string, string, object]>([
+    [
+      "a line that is off by one",
+      `UPDATE ledger.posting SET amount = amount + 1 WHERE ${line}`,
+      { kind: "posting", expected: { event: "expire", account: "liability", party: "brand", coupons: 2 } },
+    ],
+    [
+      "a line that is missing",
+      `DELETE FROM ledger.posting WHERE ${line}`,
+      { kind: "posting", expected: { event: "expire", account: "liability", coupons: 2 }, found: { lines: null } },
+    ],
+    [
+      "a line that is doubled",
+      `INSERT INTO ledger.posting (at_ms, number, amount, batch, coupons, shard, event, account, party)
+       SELECT at_ms, number, amount, batch, coupons, shard, event, account, party FROM ledger.posting WHERE ${line}`,
+      {
+        kind: "posting",
+        expected: { account: "liability", coupons: 2 },
+        found: { lines: [{ coupons: 2 }, { coupons: 2 }] },
+      },
+    ],
+    [
+      "all lines of an expiry missing",
+      "DELETE FROM ledger.posting WHERE event = 'expire'",
+      { kind: "books", expected: { account: "liability", party: "brand", owed: 334 }, found: { owed: 1_002 } },
+    ],
+    [
+      "a watermark that is off by one",
+      "UPDATE ledger.shard_books SET swept = swept - 1",
+      { kind: "books", expected: { killed: 1 }, found: { killed: 0 } },
+    ],
+    [
+      "what swept coupons have cost, off by one",
+      "UPDATE ledger.shard_books SET over_cost = over_cost + 1",
+      { kind: "books", expected: { overCost: 0 }, found: { overCost: 1 } },
+    ],
+    [
+      "a coupon that a hold keeps and that is not put off",
+      "DELETE FROM ledger.deferred_expiry",
+      { kind: "books", serial: 0, expected: { deferred: true } },
+    ],
+    [
+      "a coupon that is put off and is dead",
+      "INSERT INTO ledger.deferred_expiry VALUES (7, 0, 3)",
+      { kind: "books", serial: 3, expected: { deferred: false } },
+    ],
+  ])("finds %s", async (_, change, expected) => {
+    for (const ledger of world.ledgers) await world.stop(ledger);
+    await sql(change);
+    expect(await books.findings()).toContainEqual(expect.objectContaining(matching(expected)));
+  });
+});
+
+/** Objects within an object, too, need have no more than these. */
+function matching(expected: object): object {
+  const inner = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(inner);
+    return value === null || typeof value !== "object" ? value : expect.objectContaining(matching(value));
+  };
+  return Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, inner(value)]));
+}

@@ -202,6 +202,94 @@ describe("the audit", () => {
     await plantAndRepair(made, () => change(made.batch), expected);
   });
 
+  it.each<[string, (batch: number) => Promise<unknown>[], object[]]>([
+    [
+      "an amount off by one in a line of the journal",
+      (b) => [sql(`UPDATE ledger.posting SET amount = amount + 1 WHERE batch = $1 AND ${ofRedeem("cost")}`, b)],
+      [posting({ event: "redeem", account: "cost", amount: 500 }, [{ amount: 501 }], 0)],
+    ],
+    [
+      "a line that is missing",
+      (b) => [sql(`DELETE FROM ledger.posting WHERE batch = $1 AND ${issued("liability", 3)}`, b)],
+      [posting({ event: "issue", account: "liability", amount: -500, coupons: 1 }, null, 3)],
+    ],
+    [
+      "a line that is doubled",
+      (b) => [
+        sql(
+          `INSERT INTO ledger.posting (at_ms, number, amount, batch, coupons, shard, event, account, party)
+           SELECT at_ms, number, amount, batch, coupons, shard, event, account, party
+           FROM ledger.posting WHERE batch = $1 AND ${issued("commitment", 4)}`,
+          b,
+        ),
+      ],
+      [posting({ event: "issue", account: "commitment", amount: 500 }, [{ amount: 500 }, { amount: 500 }], 4)],
+    ],
+    [
+      "all lines of an entry missing",
+      (b) => [sql(`DELETE FROM ledger.posting WHERE batch = $1 AND number = ${issueOf(5)}`, b)],
+      [posting({ account: "commitment" }, null, 5), posting({ account: "liability" }, null, 5)],
+    ],
+    [
+      "a line that was moved to another time",
+      (b) => [sql(`UPDATE ledger.posting SET at_ms = at_ms + 1 WHERE batch = $1 AND ${ofRedeem("payable")}`, b)],
+      [posting({ event: "redeem", account: "payable", amount: -500 }, [{ amount: -500 }], 0)],
+    ],
+    [
+      "a line and its balance off alike",
+      (b) => [
+        sql(`UPDATE ledger.posting SET amount = amount - 1 WHERE batch = $1 AND ${ofRedeem("payable")}`, b),
+        sql(`UPDATE ledger.account_balance SET amount = amount - 1 WHERE batch = $1 AND ${ofRedeem("payable")}`, b),
+      ],
+      [
+        posting({ event: "redeem", account: "payable", amount: -500 }, [{ amount: -501 }], 0),
+        finding("balance", { amount: -500 }, { amount: -501 }),
+      ],
+    ],
+    [
+      "a balance off by one",
+      (b) => [sql("UPDATE ledger.account_balance SET coupons = coupons + 1 WHERE batch = $1 AND account = 'cost'", b)],
+      [finding("balance", { event: "redeem", account: "cost", coupons: 1 }, { coupons: 2 })],
+    ],
+    [
+      "a count of the dead off by one",
+      (b) => [sql("INSERT INTO ledger.shard_books (batch, shard, killed) VALUES ($1, 0, 1)", b)],
+      [finding("books", { killed: 0 }, { killed: 1 })],
+    ],
+    [
+      "a shard that is said to be revoked",
+      (b) => [sql("INSERT INTO ledger.shard_books (batch, shard, revoked) VALUES ($1, 0, true)", b)],
+      [finding("books", { revoked: false }, { revoked: true })],
+    ],
+    [
+      "terms of money off by one",
+      (b) => [sql("UPDATE ledger.batch_terms SET greatest_discount = 501 WHERE batch = $1", b)],
+      [finding("terms", { greatestDiscount: 500 }, { greatestDiscount: 501 })],
+    ],
+    [
+      "a transfer that nobody has made",
+      (b) => [sql("INSERT INTO ledger.transfer VALUES ($1, 0, 2, 'debit', 1, 1, 7, 1800000000000)", b)],
+      [finding("transfer", null, { kind: "debit", amount: 7 })],
+    ],
+  ])("finds %s in the books, names it, and it is repaired", async (_, plant, expected) => {
+    const { batch, coupons } = await books();
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+    await Promise.all(plant(batch.batchNumber));
+    const audit = await platform.audit({ batchId: batch.batchId });
+    expect(audit.discrepancies).toMatchObject(expected);
+    for (const { serial, couponId } of audit.discrepancies) {
+      expect(couponId).toBe(serial === null ? null : coupons[serial]);
+    }
+    const ids = audit.discrepancies.map((each: { discrepancyId: number }) => each.discrepancyId);
+    const posted = await lines(batch);
+    await platform.correct(audit.reconciliationId, ids);
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean", found: 0 });
+    // Lines are added, and none is changed.
+    expect((await lines(batch)).slice(0, posted.length)).toEqual(posted);
+    await expectBalanced(batch);
+    await platform.claim(batch.batchId, "afterwards");
+  });
+
   it("finds a row of a coupon that was never issued", async () => {
     const { batch } = await books();
     await sql(
@@ -215,6 +303,34 @@ describe("the audit", () => {
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
   });
 });
+
+const lines = async ({ batchNumber }: BatchDefinition) =>
+  (await sql("SELECT * FROM ledger.posting WHERE batch = $1 ORDER BY posting_id", batchNumber)).rows;
+
+/** The journal's lines add up to 0, and to the balances. */
+async function expectBalanced({ batchNumber }: BatchDefinition): Promise<void> {
+  const sumOf = async (table: string) =>
+    (
+      await sql(
+        `SELECT account, sum(amount)::bigint AS amount, sum(coupons)::bigint AS coupons FROM ledger.${table}
+         WHERE batch = $1 GROUP BY 1 ORDER BY 1`,
+        batchNumber,
+      )
+    ).rows as { amount: number }[];
+  const journal = await sumOf("posting");
+  expect(journal.reduce((sum, { amount }) => sum + amount, 0)).toBe(0);
+  expect(await sumOf("account_balance")).toEqual(journal);
+}
+
+const ofRedeem = (account: string) => `event = 'redeem' AND account = '${account}'`;
+const issueOf = (serial: number) =>
+  `(SELECT DISTINCT number FROM ledger.posting WHERE batch = $1 AND event = 'issue' ORDER BY 1 OFFSET ${serial} LIMIT 1)`;
+const issued = (account: string, serial: number) => `account = '${account}' AND number = ${issueOf(serial)}`;
+const finding = (kind: string, expected: object | null, found: object | null, serial: number | null = null) => ({
+  ...{ store: "postgresql", kind, serial, expected, found },
+});
+const posting = (expected: object, lines: object[] | null, serial: number) =>
+  finding("posting", expected, { lines }, serial);
 
 /** Takes 1 more off in the redemption of a record. */
 async function changeRecord(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { migrate } from "@coupon/database";
 import { eventually } from "@coupon/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BooksAuditing } from "./support/audited-books.ts";
 import { expectBooks } from "./support/books.ts";
 import { expectMoney } from "./support/money.ts";
 import { discountOf, ShardStory } from "./support/shard-story.ts";
@@ -62,14 +63,13 @@ describe("an entry whose batch's terms are not known", () => {
 describe("a database with coupons from before there were books", () => {
   it("gets opening lines, once, and everything after them adds up", async () => {
     const story = new ShardStory(7, 0);
-    await world.publish(
-      batchOf(7, {
-        funding: [
-          { party: "brand", basisPoints: 7_001 },
-          { party: "store", basisPoints: 2_999 },
-        ],
-      }),
-    );
+    const batch = batchOf(7, {
+      funding: [
+        { party: "brand", basisPoints: 7_001 },
+        { party: "store", basisPoints: 2_999 },
+      ],
+    });
+    await world.publish(batch);
     await world.append(0, [
       story.rules(),
       story.issue(["anna", "ben", "cleo", "dan"]),
@@ -100,6 +100,9 @@ describe("a database with coupons from before there were books", () => {
       { event: "open", coupons: 1 },
       { event: "reverse", coupons: 1 },
     ]);
+    const audit = await BooksAuditing.open(world, [batch]);
+    await audit.expectClean();
+    await audit.close();
   }, 120_000);
 
   it("is not served while the terms of its batches are not known", async () => {

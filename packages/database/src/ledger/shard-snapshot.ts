@@ -74,6 +74,11 @@ async function readImage(connection: Connection, options: ShardSnapshotOptions):
      WHERE batch = $1 AND shard = $2 ORDER BY kind, peer, transfer DESC`,
     key,
   );
+  const corrections = await connection.query<{ id: string }>(
+    `SELECT id FROM (SELECT correction_id AS id, number FROM ledger.correction WHERE batch = $1 AND shard = $2
+       ORDER BY number DESC LIMIT 16) last ORDER BY number`,
+    key,
+  );
   const of = (kind: string) => transfers.rows.filter((each) => each.kind === kind);
   return {
     number: row.number,
@@ -86,5 +91,6 @@ async function readImage(connection: Connection, options: ShardSnapshotOptions):
     rules: row.rules,
     debits: of("debit").map((each) => ({ target: each.peer, transfer: each.transfer, amount: each.amount })),
     credits: of("credit").map((each) => ({ source: each.peer, transfer: each.transfer })),
+    corrections: corrections.rows.map(({ id }) => id),
   };
 }

@@ -5,13 +5,14 @@
 --   issue: KEYS per item its user bucket; ARGV[8] day, [9] buckets that KEYS were computed with, [10] first serial,
 --     [11] per item 14 bytes: user field (6), key hash (8)
 --   rules: ARGV[8] as the header keeps them    debit, credit: ARGV[8] the other shard, [9] amount, [10] transfer
---   correct: ARGV[8] its id
+--   correct: ARGV[8] its id, [9] "1" where hot state is to be built anew
 --   lock, redeem, release, reverse, deactivate: KEYS per item page and record; ARGV from 8 per item its fields (below)
 -- Reply: 1, or 0 where the shard is not one behind, with nothing changed. A record that is cold stays so: its bits
 -- alone change.
 --- @include "includes/rules.lua"
 --- @include "includes/time-index.lua"
 --- @include "includes/coupon.lua"
+--- @include "includes/corrections.lua"
 
 local header = redis.call('HMGET', KEYS[1], 'e', 'n', 'h', 's', 'l', 'y', 'f', 'r', 'q', 'c')
 local number, at = tonumber(ARGV[2]), tonumber(ARGV[4])
@@ -113,7 +114,10 @@ elseif ARGV[7] == 'credit' then
   change('C' .. ARGV[8], ARGV[10])
   change('l', left + ARGV[9])
 elseif ARGV[7] == 'correct' then
-  change('k', ARGV[8])
+  if ARGV[9] == '1' then
+    change('k', ARGV[8])
+  end
+  change('K', withCorrection(redis.call('HGET', KEYS[1], 'K'), ARGV[8]))
 else
   redoItems(ARGV[7])
 end

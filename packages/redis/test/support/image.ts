@@ -60,6 +60,7 @@ export function imageOf(shard: ShardUnderTest): { image: ShardImage; coupons: Im
       rules: rulesOf(),
       debits: [{ target: 1, transfer: 1, amount: 5 }],
       credits: [{ source: 2, transfer: 1 }],
+      corrections: [],
     },
   };
 }

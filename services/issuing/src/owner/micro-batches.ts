@@ -86,8 +86,8 @@ export class MicroBatches {
       }
     }
     turn.shard.answerWhenDurable(result.number, answered, answers, turn.partition.id);
-    const first = pendings[0]?.operation;
-    if (first?.op === "correct" && first.request.stores.includes("redis")) {
+    const [corrected] = result.outcomes;
+    if (corrected !== undefined && "rebuild" in corrected && corrected.rebuild) {
       this.#parts.rebuildWhenDurable(turn, result.number);
     }
     if (again.length > 0) this.#owner.requeue(turn, again);

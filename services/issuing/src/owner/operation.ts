@@ -2,6 +2,7 @@ import type { Correction } from "@coupon/domain";
 import type {
   ClaimOutcome,
   ClaimRequest,
+  CorrectionOutcome,
   LockOutcome,
   LockRequest,
   RedeemOutcome,
@@ -43,7 +44,7 @@ export interface OutcomeOf {
   reverse: ReversalOutcome;
   deactivate: DeactivationOutcome;
   debit: { amount: number; transfer: number; issued: number };
-  correct: { kind: "corrected"; again: boolean };
+  correct: CorrectionOutcome;
 }
 
 /** Why an owner gave no outcome. After `unknown` the operation may have happened or not. */

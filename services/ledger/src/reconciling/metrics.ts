@@ -38,7 +38,7 @@ export function createReconcilingMetrics(
   });
   new Gauge({
     name: "reconciliation_stock",
-    help: "Stock over all shards proven here: given = issued + left + in_transfer",
+    help: "Stock of the batches proven here, over all their shards: given = issued + left + in_transfer",
     labelNames: ["part"],
     registers,
     collect() {

@@ -80,7 +80,10 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
     },
     onRound: metrics.round,
   });
-  const corrector = new Corrector({ store, pool, reads, auditor, issuing, metrics, logger });
+  const corrector = new Corrector({
+    ...{ store, pool, reads, auditor, issuing, definitionOf, metrics, logger },
+    couponsAtOnce: config.AUDIT_COUPONS_AT_ONCE,
+  });
   let endNights = () => {};
   return {
     ...{ store, auditor, corrector, batchByNumber: definitionOf },

@@ -2,6 +2,7 @@ import { isUnavailable } from "@coupon/database";
 import { etagOf, problemSchema, refusalReply, requireRole } from "@coupon/service-kit";
 import type { FastifyReply } from "fastify";
 import Type, { type TSchema } from "typebox";
+import { booksKinds } from "../reconciling/audit/finding.ts";
 import type { ProofSummary } from "../reconciling/proof/prover.ts";
 import type { CorrectionRequest, Discrepancy, Reconciliation } from "../stores/reconciliations.ts";
 import type { ReconciliationDetail, Result } from "../use-cases/reconciling.ts";
@@ -64,7 +65,7 @@ export const discrepancySchema = Type.Object({
   serial: nullable(Type.Integer()),
   couponId: nullable(Type.String()),
   store: Type.Enum(["redis", "postgresql"]),
-  kind: Type.Enum(["missing", "doubled", "unexpected", "state", "facts", "counter"]),
+  kind: Type.Enum(["missing", "doubled", "unexpected", "state", "facts", "counter", ...booksKinds]),
   number: Type.Integer(),
   expected: Type.Unknown(),
   found: Type.Unknown(),

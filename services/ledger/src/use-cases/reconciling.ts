@@ -1,6 +1,7 @@
 import type { BatchDefinition, DerivedStore, Refusal, RefusalCode } from "@coupon/domain";
 import { matches, parseIfMatch } from "@coupon/service-kit";
 import type { Auditor } from "../reconciling/audit/auditor.ts";
+import { booksKinds, type FindingKind } from "../reconciling/audit/finding.ts";
 import type { Corrector } from "../reconciling/corrections/corrector.ts";
 import type { ProofSummary } from "../reconciling/proof/prover.ts";
 import type { CorrectionRequest, Discrepancy, Reconciliation, Reconciliations } from "../stores/reconciliations.ts";
@@ -57,6 +58,7 @@ export async function readReconciliation(
 }
 
 const SERIALS_MAX = 1_000;
+const isOfBooks = (kind: FindingKind): boolean => booksKinds.some((each) => each === kind);
 
 /**
  * Proposes to derive anew what discrepancies name: all of one shard. Refused: `reconciliation_not_found`;
@@ -81,7 +83,10 @@ export async function proposeCorrection(
   if (chosen.some((each) => each.batch !== batch || each.shard !== shard)) {
     return refused("request_invalid", "A correction is an entry of one shard: name discrepancies of one shard only.");
   }
-  const serials = [...new Set(chosen.flatMap(({ serial }) => serial ?? []))];
+  const serials = [...new Set(chosen.flatMap(({ kind, serial }) => (isOfBooks(kind) ? [] : (serial ?? []))))];
+  if (serials.length > 0 && chosen.some(({ kind }) => isOfBooks(kind))) {
+    return refused("request_invalid", "A correction is of coupons, or of the shard's counters and books.");
+  }
   if (serials.length > SERIALS_MAX) return refused("request_invalid", `At most ${SERIALS_MAX} coupons at a time.`);
   const stores: DerivedStore[] = [...new Set(chosen.map(({ store }) => store))];
   // Redis is built from PostgreSQL's rows, so these come first, in an entry of their own.
@@ -133,8 +138,10 @@ function leavesRows({ discrepancies, corrections }: ReconciliationDetail, correc
     corrections.filter(({ state }) => state === "applied").map(({ correctionId }) => correctionId),
   );
   return discrepancies.some(
-    ({ store, batch, shard, correctionId }) =>
+    ({ store, kind, batch, shard, correctionId }) =>
       store === "postgresql" &&
+      // Redis has nothing of money.
+      (!isOfBooks(kind) || kind === "transfer") &&
       batch === correction.batch &&
       shard === correction.shard &&
       (correctionId === null || !settled.has(correctionId)),

@@ -122,6 +122,11 @@ export class World {
     return ledger;
   }
 
+  /** The ledgers that run. */
+  get ledgers(): RunningLedger[] {
+    return [...this.#ledgers];
+  }
+
   /** Ends a ledger before the world does. */
   async stop(ledger: RunningLedger): Promise<void> {
     this.#ledgers.splice(this.#ledgers.indexOf(ledger), 1);

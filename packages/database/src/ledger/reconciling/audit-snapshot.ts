@@ -1,9 +1,17 @@
-import { StringDecoder } from "node:string_decoder";
-import { copyOut } from "../../copy-out.ts";
 import { DatabaseFailure, isUnavailable } from "../../failure.ts";
 import type { Connection, Pool } from "../../pool.ts";
 import { abandon, begin, rollback } from "../../transaction.ts";
 import { type PartitionPosition, readPositions } from "../partitions.ts";
+import {
+  type JournalLine,
+  type JournalRange,
+  type MoneyFacts,
+  readMoneyFacts,
+  readShardMoney,
+  type ShardMoney,
+  streamJournal,
+} from "./books-reads.ts";
+import { copyLines, type Streaming, unescaped } from "./copy-lines.ts";
 import { readShardRows, type ShardRow } from "./shard-rows.ts";
 
 /** A stretch of a shard's coupons: serials `from` to `to` - 1. */
@@ -40,6 +48,12 @@ export interface AuditSnapshot extends PartitionPosition {
   coupons(range: SerialRange, onCoupon: (serial: number, state: number, rest: string) => void): Promise<void>;
   /** Streams a table's rows of a range: their columns as texts, in the order of the table's definition here. */
   facts(table: FactTable, range: SerialRange, onFact: (columns: string[]) => void): Promise<void>;
+  /** What there is of a shard's books but its journal. */
+  money(batch: number, shard: number): Promise<ShardMoney>;
+  /** What its rows of coupons and facts say that the books must come to. */
+  moneyFacts(batch: number, shard: number, books: Pick<ShardMoney, "swept" | "revoked">): Promise<MoneyFacts>;
+  /** Streams lines of a shard's journal, by the entries that brought them. */
+  journal(range: JournalRange, onLine: (line: JournalLine) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -73,17 +87,15 @@ export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs
       serialsEnd: (batch, shard) => read(serialsEnd(connection, batch, shard)),
       coupons: (range, onCoupon) => read(streamCoupons(stream, range, onCoupon)),
       facts: (table, range, onFact) => read(streamFacts(stream, table, range, onFact)),
+      money: (batch, shard) => read(readShardMoney(connection, batch, shard)),
+      moneyFacts: (batch, shard, books) => read(readMoneyFacts(connection, batch, shard, books)),
+      journal: (range, onLine) => read(streamJournal(stream, range, onLine)),
       close,
     };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-interface Streaming {
-  connection: Connection;
-  silenceMs: number;
 }
 
 /** Says in words what an audit that fails for it shows. */
@@ -132,26 +144,4 @@ function within({ batch, shard, from, to }: SerialRange): string {
     if (!Number.isSafeInteger(each)) throw new RangeError("a range is of whole numbers");
   }
   return `batch = ${batch} AND shard = ${shard} AND serial >= ${from} AND serial < ${to}`;
-}
-
-/** Rows as lines of COPY's text format: an order of magnitude less work for the driver than rows of values. */
-async function copyLines(
-  { connection, silenceMs }: Streaming,
-  query: string,
-  onLine: (line: string) => void,
-): Promise<void> {
-  const decoder = new StringDecoder("utf8");
-  let rest = "";
-  for await (const part of copyOut(connection, `COPY (${query}) TO STDOUT`, silenceMs)) {
-    const lines = (rest + decoder.write(part)).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) onLine(line);
-  }
-  if (rest !== "") onLine(rest);
-}
-
-const ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-
-function unescaped(text: string): string {
-  return text.includes("\\") ? text.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter) : text;
 }

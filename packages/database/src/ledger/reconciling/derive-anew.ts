@@ -4,6 +4,7 @@ import type { CouponCopy } from "../coupon-copy.ts";
 import { writeFacts } from "../facts.ts";
 import type { FactRows } from "../rows.ts";
 import { copyCoupons } from "../write-entries.ts";
+import { type BooksDerived, type BooksSource, booksSourceOf, replaceBooks } from "./books-anew.ts";
 import type { ShardCount } from "./shard-rows.ts";
 
 export interface DeriveAsk {
@@ -20,6 +21,8 @@ export interface Derived {
   facts: FactRows;
   /** Null where the log does not go back to the shard's first entry. */
   count: ShardCount | null;
+  /** Null where the shard's books stay as they are. */
+  books: BooksDerived | null;
 }
 
 /** The ledger's row and what was derived are not of the same entry: the log is not the one that was applied. */
@@ -31,29 +34,32 @@ export class DerivedElsewhere extends Error {
  * Writes the rows of these coupons anew, and the shard's counters, as the log has them at the very position where
  * the partition stands: the position is locked, so that nothing is applied meanwhile. All or nothing.
  *
- * @param derive reads the log up to the position, exclusively; it is called under the lock, so be quick
+ * @param derive reads the log up to the position, exclusively, where the shard's last entry is `number`, and the shard's books;
+ * it is called under the lock, so be quick
  * @param record is run in the same transaction
  * @returns the number of the shard's last entry
  */
 export function deriveAnew(
   pool: Pool,
   ask: DeriveAsk,
-  derive: (position: number) => Promise<Derived>,
+  derive: (position: number, books: BooksSource, number: number) => Promise<Derived>,
   record: (connection: Pick<Pool, "query">, number: number) => Promise<void>,
 ): Promise<number> {
   return inTransaction(pool, "READ COMMITTED", async (connection) => {
     const { position } = await lock(connection, ask);
-    const derived = await derive(position);
+    // The row, too: a sweep takes it to change the books.
     const { rows } = await connection.query<{ number: number; hash: string }>(
-      "SELECT number, encode(hash, 'hex') AS hash FROM ledger.shard WHERE batch = $1 AND shard = $2",
+      "SELECT number, encode(hash, 'hex') AS hash FROM ledger.shard WHERE batch = $1 AND shard = $2 FOR UPDATE",
       [ask.batch, ask.shard],
     );
     const number = rows[0]?.number ?? 0;
+    const derived = await derive(position, booksSourceOf(connection), number);
     if (derived.count !== null && (derived.count.number !== number || derived.count.hash !== rows[0]?.hash)) {
       throw new DerivedElsewhere(`the log has entry ${derived.count.number} where the ledger has ${number}`);
     }
     await replaceCoupons(connection, ask, derived);
     if (derived.count !== null) await replaceCounters(connection, ask, derived.count);
+    if (derived.books !== null) await replaceBooks(connection, ask, derived.books);
     await record(connection, number);
     return number;
   });

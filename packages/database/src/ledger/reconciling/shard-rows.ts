@@ -34,6 +34,17 @@ export async function readShardRows(db: Queryable, partitions: number[]): Promis
   return rows;
 }
 
+/** The shards of these batches in other partitions than these. */
+export async function readOtherShardRows(db: Queryable, batches: number[], partitions: number[]): Promise<ShardRow[]> {
+  const { rows } = await db.query<ShardRow>({
+    name: "ledger-other-shard-rows",
+    text: `SELECT ${columns} FROM ledger.shard
+      WHERE batch = ANY ($1::integer[]) AND partition <> ALL ($2::smallint[])`,
+    values: [batches, partitions],
+  });
+  return rows;
+}
+
 /** What a batch's shards have moved between them, as one statement sees it. */
 export interface BatchTransfers {
   batch: number;

@@ -12,7 +12,8 @@
 -- Header fields: e epoch, n number, h SHA-1 of the last entry's text, t its time, s next serial, l stock left,
 --   d durable number, o its offset, y start of the day counted, f first serial of that day, r rules,
 --   q last second in the time index, c records in the time index, off clock offset (tests),
---   k id of the last correction,
+--   k id of the last correction that asks for hot state to be built anew, until it is,
+--   K ids of the last corrections (corrections.lua),
 --   D<shard> last transfer to it and its amount, a space between; C<shard> last transfer from it,
 --   token, p: a load in progress (see load-begin.lua); such a shard has no e and matches nothing.
 

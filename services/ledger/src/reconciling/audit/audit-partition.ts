@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AuditSnapshot, openAuditSnapshot, type Pool, type SerialRange, type ShardRow } from "@coupon/database";
-import { shardKey } from "@coupon/domain";
+import { type BatchDefinition, shardKey } from "@coupon/domain";
 import type { LogReader } from "@coupon/events";
 import type { ShardReads } from "@coupon/redis";
 import { compareBooks } from "../compare-counts.ts";
+import { BooksAudit } from "./books/audit-books.ts";
+import type { EntryMoney, EntryWindow } from "./books/entry-money.ts";
 import { comparePostgres } from "./compare-postgres.ts";
 import { bucketsOf, compareRedis, ShardAway } from "./compare-redis.ts";
-import { CouponTable } from "./coupon-table.ts";
+import { BYTES_A_COUPON, CouponTable } from "./coupon-table.ts";
 import type { Finding } from "./finding.ts";
 import { LogWalk } from "./log-walk.ts";
 
@@ -15,6 +17,7 @@ export interface AuditResources {
   snapshots: Pool;
   reader: LogReader;
   reads: ShardReads;
+  definitionOf: (batch: number) => BatchDefinition | undefined;
   /** Coupons compared in one walk over the log: 59 bytes each are held. */
   couponsAtOnce: number;
   /** How long a shard that is recovering is waited for. */
@@ -35,8 +38,19 @@ export interface AuditProgress {
 interface Planned {
   books: ShardRow;
   range: SerialRange;
+  /** Entries whose lines are compared with it. */
+  window: EntryWindow;
+  /** Null where the shard has no books. */
+  money: BooksAudit | null;
   isFirst: boolean;
   isLast: boolean;
+}
+
+/** A part of the plan while it is compared. */
+interface Part {
+  planned: Planned;
+  table: CouponTable;
+  entries: EntryMoney | null;
 }
 
 const AWAY_AGAIN_MS = 200;
@@ -54,7 +68,7 @@ export async function auditPartition(
   try {
     const plan: Planned[] = [];
     for (const books of snapshot.shards) {
-      if (wants(books.batch, books.shard)) plan.push(...(await planShard(snapshot, books, resources.couponsAtOnce)));
+      if (wants(books.batch, books.shard)) plan.push(...(await planShard(resources, snapshot, books, progress)));
     }
     while (plan.length > 0) {
       await auditTogether(resources, snapshot, takeGroup(plan, resources.couponsAtOnce), progress, plan.length === 0);
@@ -64,24 +78,35 @@ export async function auditPartition(
   }
 }
 
-async function planShard(snapshot: AuditSnapshot, books: ShardRow, couponsMax: number): Promise<Planned[]> {
-  const { batch, shard } = books;
+async function planShard(
+  { couponsAtOnce: atOnce, definitionOf }: AuditResources,
+  snapshot: AuditSnapshot,
+  books: ShardRow,
+  progress: AuditProgress,
+): Promise<Planned[]> {
+  const { batch, shard, number } = books;
   const end = Math.max(books.issued, Math.min(await snapshot.serialsEnd(batch, shard), books.issued + STRAYS_MAX));
-  const plan: Planned[] = [];
-  for (let from = 0; from === 0 || from < end; from += couponsMax) {
-    const to = Math.min(end, from + couponsMax);
-    plan.push({ books, range: { batch, shard, from, to }, isFirst: from === 0, isLast: to === end });
-  }
-  return plan;
+  const money = BooksAudit.open(
+    await snapshot.money(batch, shard),
+    books,
+    definitionOf(batch),
+    ({ mend: _, ...finding }) => progress.found({ ...{ batch, shard, number, store: "postgresql" }, ...finding }),
+  );
+  const parts = Math.max(1, Math.ceil(end / atOnce), Math.ceil(number / atOnce));
+  return Array.from({ length: parts }, (_, part) => ({
+    ...{ books, money, isFirst: part === 0, isLast: part === parts - 1 },
+    range: { batch, shard, from: Math.min(end, part * atOnce), to: Math.min(end, (part + 1) * atOnce) },
+    window: { from: part * atOnce + 1, to: Math.min(number, (part + 1) * atOnce) },
+  }));
 }
 
-/** The next ranges that fit into memory together: at least one. */
+/** The next parts that fit into memory together: at least one. */
 function takeGroup(plan: Planned[], couponsMax: number): Planned[] {
   const group: Planned[] = [];
-  let coupons = 0;
-  for (const { range } of plan) {
-    coupons += range.to - range.from;
-    if (group.length > 0 && coupons > couponsMax) break;
+  let bytes = 0;
+  for (const { range, window, money } of plan) {
+    bytes += (range.to - range.from) * BYTES_A_COUPON + (money?.bytesOf(window.to - window.from + 1) ?? 0);
+    if (group.length > 0 && bytes > couponsMax * BYTES_A_COUPON) break;
     group.push(plan[group.length] as Planned);
   }
   plan.splice(0, group.length);
@@ -95,12 +120,12 @@ async function auditTogether(
   progress: AuditProgress,
   isLastGroup: boolean,
 ): Promise<void> {
-  const tables = new Map<string, { planned: Planned; table: CouponTable }[]>();
+  const tables = new Map<string, Part[]>();
   for (const planned of group) {
-    const { books, range } = planned;
+    const { books, range, window, money } = planned;
     const key = shardKey(books.batch, books.shard);
     const table = new CouponTable(range, books.rules?.buckets ?? 1, reads);
-    tables.set(key, [...(tables.get(key) ?? []), { planned, table }]);
+    tables.set(key, [...(tables.get(key) ?? []), { planned, table, entries: money?.entries(window) ?? null }]);
   }
   const walk = new LogWalk(
     reader,
@@ -108,7 +133,10 @@ async function auditTogether(
     (key) => tables.has(key),
     (key, entry) => {
       progress.signal.throwIfAborted();
-      for (const { table } of tables.get(key) ?? []) table.apply(entry);
+      for (const { table, entries } of tables.get(key) ?? []) {
+        table.apply(entry);
+        entries?.apply(entry);
+      }
     },
   );
   try {
@@ -116,12 +144,13 @@ async function auditTogether(
     // Where the log has nothing of a shard any more, all of its coupons are older.
     const issuedBy = new Map(group.map(({ books }) => [books, issuedOf(walk, books)]));
     for (const [key, parts] of tables) {
-      for (const { planned, table } of parts) {
-        const { books, isFirst, isLast } = planned;
+      for (const part of parts) {
+        const { books, isFirst, isLast } = part.planned;
         const issued = issuedBy.get(books) ?? books.issued;
         const told = walk.shards.get(key);
         if (isFirst && told?.count != null) compareCounters(told.count, books, progress);
-        await comparePostgres(snapshot, table, { number: books.number, issued, isLast }, progress.found);
+        await comparePostgres(snapshot, part.table, { number: books.number, issued, isLast }, progress.found);
+        if (part.entries !== null) await part.planned.money?.compare(snapshot, part.entries, isLast);
       }
     }
     if (isLastGroup) await snapshot.close();

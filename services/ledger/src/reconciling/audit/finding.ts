@@ -11,9 +11,15 @@ export type FindingKind =
   /** What is on record of it is another: an amount, an order, a time, its user. */
   | "facts"
   /** A counter of the shard. */
-  | "counter";
+  | "counter"
+  /** A line of the journal; a balance; what the sweep keeps of the shard; a transfer; the batch's terms of money. */
+  | BooksKind;
 
-/** A discrepancy, named down to the coupon; `serial` is null where it is a counter of the shard. */
+/** Kinds of what is of the shard's books, and not of one of its coupons. */
+export const booksKinds = ["posting", "balance", "books", "transfer", "terms"] as const;
+export type BooksKind = (typeof booksKinds)[number];
+
+/** A discrepancy, named down to the coupon; `serial` is null where it is of the shard. */
 export interface Finding {
   batch: number;
   shard: number;

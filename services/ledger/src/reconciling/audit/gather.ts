@@ -10,7 +10,12 @@ export class CouponEntries {
   readonly #walk: LogWalk;
   readonly #key: string;
 
-  constructor(reader: LogReader, at: { partition: number; batch: number; shard: number; serials: readonly number[] }) {
+  /** @param onEntry is shown every entry of the shard, whole */
+  constructor(
+    reader: LogReader,
+    at: { partition: number; batch: number; shard: number; serials: readonly number[] },
+    onEntry: (entry: Entry) => void = () => {},
+  ) {
     const serials = new Set(at.serials);
     this.#key = shardKey(at.batch, at.shard);
     this.#walk = new LogWalk(
@@ -18,6 +23,7 @@ export class CouponEntries {
       at.partition,
       (key) => key === this.#key,
       (_, entry) => {
+        onEntry(entry);
         const named = reduce(entry, serials);
         if (named !== null) this.entries.push(named);
       },
@@ -50,7 +56,7 @@ export class CouponEntries {
   }
 
   /** The coupons' rows, made by the code that made them first. */
-  derive(): Derived {
+  derive(): Omit<Derived, "books"> {
     const rows = new LedgerRows(null);
     for (const entry of this.entries) rows.add(0, entry, "");
     const { coupons, facts } = rows.write();

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { deriveAnew, type Pool, readPositions } from "@coupon/database";
+import type { BatchDefinition } from "@coupon/domain";
 import type { LogReader } from "@coupon/events";
 import type { ShardReads } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
 import type { IssuingCalls } from "../../stores/issuing-calls.ts";
 import type { CorrectionRequest, Reconciliations } from "../../stores/reconciliations.ts";
 import type { Auditor } from "../audit/auditor.ts";
+import { BYTES_A_COUPON } from "../audit/coupon-table.ts";
 import { CouponEntries } from "../audit/gather.ts";
 import type { ReconcilingMetrics } from "../metrics.ts";
+import { BooksCorrection } from "./books-correction.ts";
 
 export interface CorrectorOptions {
   store: Reconciliations;
@@ -16,6 +19,9 @@ export interface CorrectorOptions {
   reads: ShardReads;
   auditor: Auditor;
   issuing: IssuingCalls;
+  definitionOf: (batch: number) => BatchDefinition | undefined;
+  /** As much memory as so many coupons take in an audit is had for the entries of a shard whose books are derived anew. */
+  couponsAtOnce: number;
   metrics: ReconcilingMetrics;
   logger: Logger;
 }
@@ -100,7 +106,10 @@ export class Corrector {
   async #derive(correction: Approved, entry: number, reader: LogReader): Promise<void> {
     const { correctionId, batch, shard, partition, serials } = correction;
     if (partition === null) return;
-    const gathered = new CouponEntries(reader, { partition, batch, shard, serials });
+    const books = serials.length === 0 ? await this.#booksOf(correction, entry) : null;
+    const gathered = new CouponEntries(reader, { partition, batch, shard, serials }, (each) =>
+      books?.entries.apply(each),
+    );
     try {
       // Nearly all of the log is read before the position is locked, and the little that came since under the lock.
       const [standing] = await readPositions(this.#options.pool, [partition]);
@@ -108,13 +117,14 @@ export class Corrector {
       await deriveAnew(
         this.#options.pool,
         { partition, batch, shard, serials },
-        async (position) => {
+        async (position, source, number) => {
           if (gathered.position > position) throw new Error("the ledger has gone back; once more");
           await gathered.to(position);
           if (serials.length > 0 && !gathered.knowsAll(serials)) {
             throw new Error("the log does not go back to the issue of these coupons");
           }
-          return gathered.derive();
+          const derived = gathered.derive();
+          return { ...derived, books: books === null ? null : await books.derive(source, number, Date.now()) };
         },
         async (connection, number) => {
           await this.#options.store.markApplied(correctionId, entry, number, connection);
@@ -125,6 +135,17 @@ export class Corrector {
     }
     this.#options.metrics.corrected();
     await this.#verify(correction);
+  }
+
+  /** A correction that names no coupon is of the shard: its counters and its books. */
+  async #booksOf({ batch, shard }: Approved, correctionNumber: number): Promise<BooksCorrection | null> {
+    const { pool, definitionOf, couponsAtOnce } = this.#options;
+    const { rows } = await pool.query<{ number: number }>(
+      "SELECT number FROM ledger.shard WHERE batch = $1 AND shard = $2",
+      [batch, shard],
+    );
+    const at = { batch, shard, number: rows[0]?.number ?? 0, correctionNumber };
+    return BooksCorrection.open(pool, at, definitionOf(batch), couponsAtOnce * BYTES_A_COUPON);
   }
 
   async #applied(correction: Approved, entry: number, derivedAtNumber: number | null): Promise<void> {

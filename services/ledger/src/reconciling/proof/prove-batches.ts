@@ -30,7 +30,7 @@ export function proveBatches(
     const between = sum(shards, ({ debited, credited }) => debited - credited);
     const stock = { batch, given, issued, left: given - issued - between };
     const definition = definitionOf(batch);
-    // Another process applies the batch's other shards: their rows were not read here.
+    // Shards that have no entry yet, or none that is applied.
     const isWhole = definition !== undefined && shards.length === definition.shards;
     const inTransfer = isWhole ? (moved.get(batch)?.inTransfer ?? 0) : 0;
     const drift = isWhole ? driftOf(stock, shards, definition, moved.get(batch)) : null;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Pool, readBatchTransfers, readShardRows, type ShardRow } from "@coupon/database";
+import { type Pool, readBatchTransfers, readOtherShardRows, readShardRows, type ShardRow } from "@coupon/database";
 import { type BatchDefinition, shardKey } from "@coupon/domain";
 import type { ShardReads } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
@@ -114,10 +114,30 @@ export class Prover {
     for (let from = 0; from < books.length; from += HEADERS_AT_ONCE) {
       await this.#proveSome(books.slice(from, from + HEADERS_AT_ONCE));
     }
-    const moved = books.some(({ debited, credited }) => debited + credited > 0);
-    this.#batches = proveBatches(books, moved ? await readBatchTransfers(pool) : [], definitionOf);
+    const whole = await this.#wholeBatches(books, mine);
+    const moved = whole.some(({ debited, credited }) => debited + credited > 0);
+    this.#batches = proveBatches(whole, moved ? await readBatchTransfers(pool) : [], definitionOf);
     this.#tellBatches();
     this.#asOfMs = Date.now();
+  }
+
+  /**
+   * All shards of the batches of which the first shard is applied here: whoever applies that proves the batch. Each row of
+   * another process's is proven there.
+   */
+  async #wholeBatches(books: ShardRow[], mine: number[]): Promise<ShardRow[]> {
+    const { pool, definitionOf } = this.#options;
+    const batches = Map.groupBy(books, ({ batch }) => batch);
+    const own = [...batches].filter(([, shards]) => shards.some(({ shard }) => shard === 0));
+    const split = own.filter(([batch, shards]) => shards.length !== definitionOf(batch)?.shards);
+    const rows = own.flatMap(([, shards]) => shards);
+    if (split.length === 0) return rows;
+    const others = await readOtherShardRows(
+      pool,
+      split.map(([batch]) => batch),
+      mine,
+    );
+    return [...rows, ...others];
   }
 
   async #proveSome(books: ShardRow[]): Promise<void> {
