@@ -21,13 +21,15 @@ export class Stuck extends Error {}
 export class Platform extends OwnPlatform {
   readonly parts: Parts;
   readonly #schedule: Schedule;
+  readonly #drawProcessId: (place: number) => string;
   readonly #processes = new Map<string, ServiceProcess>();
   /** Of issuing processes that have ended. */
   readonly #outputs: string[] = [];
   readonly #ports = new Map<string, number>();
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
-  constructor(parts: Parts, schedule: Schedule) {
+  /** @param drawProcessId for an issuing process that starts in that place: who owns what goes by the ids */
+  constructor(parts: Parts, schedule: Schedule, drawProcessId: (place: number) => string = () => uniqueName("p")) {
     // Keys follow from the seed, too, so that a schedule's coupon ids do.
     const key = (name: string): Buffer => createHash("sha256").update(`${schedule.hashKey} ${name}`).digest();
     const hash = Buffer.from(schedule.hashKey, "hex");
@@ -35,6 +37,7 @@ export class Platform extends OwnPlatform {
     super("f", [parts.kafka.brokers], keys);
     this.parts = parts;
     this.#schedule = schedule;
+    this.#drawProcessId = drawProcessId;
   }
 
   get recorder(): HistoryRecorder {
@@ -106,7 +109,7 @@ export class Platform extends OwnPlatform {
         ...this.env,
         REUSE_PORT: "true",
         INTERNAL_PORT: String(internalPort),
-        PROCESS_ID: uniqueName("p"),
+        PROCESS_ID: this.#drawProcessId(index),
         REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[index]?.port}`,
         LEDGER_URL: `http://127.0.0.1:${this.#ports.get("ledger-0")}`,
