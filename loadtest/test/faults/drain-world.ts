@@ -34,6 +34,8 @@ export const LAST_OWNER = partitionOf(1, SHARDS - 1, PARTITIONS);
 export interface Strike {
   soldPercent: number;
   fault: FaultAction;
+  /** What is to come of it, where that can differ. */
+  note?: string;
 }
 
 /** A fault that struck, and what share of the crowd's stock was sold when it began and when its cause was gone. */
@@ -42,6 +44,7 @@ export interface Struck {
   soldPercentFrom: number;
   soldPercentTo: number;
   stuck: string;
+  note: string;
 }
 
 /** What came of a batch that a crowd emptied while faults struck. */
@@ -206,8 +209,8 @@ async function sellUnder(
 
 async function strikeNow(platform: Platform, soldPercent: () => number, fault: FaultAction): Promise<Struck> {
   const soldPercentFrom = soldPercent();
-  const { stuck } = await inject(platform, { ...fault, atMs: 0 });
-  return { kind: fault.kind, soldPercentFrom, soldPercentTo: soldPercent(), stuck };
+  const { stuck, note } = await inject(platform, { ...fault, atMs: 0 });
+  return { kind: fault.kind, soldPercentFrom, soldPercentTo: soldPercent(), stuck, note };
 }
 
 async function ownersOf(platform: Platform): Promise<(string | null)[]> {

@@ -13,9 +13,9 @@ const lastOwner = { service: "issuing", index: LAST_OWNER } as const;
 
 /** The last ones are at whom others must ask before they may say that nothing is left: for longer than a request waits. */
 const strikes: Record<string, Strike[]> = {
-  "an owner killed, Redis cut short, the broker's replies to the owner of the last stock lost": [
+  "an owner killed, Redis emptied as it won't start, the broker's replies to the owner of the last stock lost": [
     { soldPercent: 20, fault: { kind: "process-kill", process: hotOwner, awayMs: 300 } },
-    { soldPercent: 45, fault: { kind: "redis-truncate", keepPerMille: 400, awayMs: 100 } },
+    { soldPercent: 45, fault: { kind: "redis-truncate", damage: "garbage", at: 50_000, awayMs: 100 }, note: "emptied" },
     { soldPercent: 70, fault: { kind: "kafka-drop-replies", process: lastOwner, lastsMs: 6_000 } },
   ],
   "an owner stopped over its take-over, Redis wiped, the owner of the last stock killed": [
@@ -46,7 +46,9 @@ describe("a batch over 8 shards of 4 owners is sold to the last coupon by a skew
 
 /** Each fault struck when its share of the stock was sold, and was over while there was stock left. */
 function expectStruckInTime(struck: readonly Struck[], faults: readonly Strike[]): void {
-  expect(struck.map(({ kind, stuck }) => [kind, stuck])).toEqual(faults.map(({ fault }) => [fault.kind, ""]));
+  expect(struck.map(({ kind, stuck, note }) => [kind, stuck, note])).toEqual(
+    faults.map(({ fault, note = "" }) => [fault.kind, "", note]),
+  );
   for (const [index, { soldPercentFrom, soldPercentTo }] of struck.entries()) {
     // A coupon less for the rounding.
     expect(soldPercentFrom).toBeGreaterThan((faults[index]?.soldPercent ?? 100) - 1);
