@@ -26,6 +26,11 @@ export class Platform extends OwnPlatform {
   /** Of issuing processes that have ended. */
   readonly #outputs: string[] = [];
   readonly #ports = new Map<string, number>();
+  #doors: number[] = [];
+  /** Ports at which issuing processes listen for callers: one for all, or one for each by its place. */
+  protected readonly doors: number = 1;
+  /** How long a caller waits for an answer. */
+  protected readonly answersWithinMs: number = ANSWERS_WITHIN_MS;
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
   /** @param drawProcessId for an issuing process that starts in that place: who owns what goes by the ids */
@@ -60,10 +65,11 @@ export class Platform extends OwnPlatform {
     });
     const batches = new PublishedBatches(this.opened.publisher, this.#schedule.batches);
     await batches.publishAll();
-    const [port = 0, ...ledgerPorts] = await freePorts(1 + PLACES.ledger);
-    this.#ports.set("issuing", port);
+    const [doors, ledgerPorts] = await Promise.all([freePorts(this.doors), freePorts(PLACES.ledger)]);
+    this.#doors = doors;
     for (const [index, ledgerPort] of ledgerPorts.entries()) this.#ports.set(`ledger-${index}`, ledgerPort);
-    const recorder = new HistoryRecorder(`http://127.0.0.1:${port}`, 32, ANSWERS_WITHIN_MS);
+    const urls = doors.map((port) => `http://127.0.0.1:${port}`);
+    const recorder = new HistoryRecorder(urls, 32, this.answersWithinMs);
     this.onClose(() => recorder.close());
     this.#made = { recorder, batches };
     await Promise.all(this.#names().map((name) => this.begin(name)));
@@ -101,7 +107,7 @@ export class Platform extends OwnPlatform {
     const [internalPort = 0] = await freePorts(1);
     return startServiceProcess({
       main: "services/issuing/src/main.ts",
-      port: this.#ports.get("issuing") ?? 0,
+      port: this.#doors[index % this.doors] ?? 0,
       readyUrl: `http://127.0.0.1:${internalPort}/readyz`,
       readyTimeoutMs: 15_000,
       stopTimeoutMs: DRAINS_WITHIN_MS,

@@ -1,8 +1,6 @@
 import { partitionOf } from "@coupon/domain";
 import { checkHistory, type Finding, type History } from "@coupon/history";
-import { wishedOwner } from "@coupon/issuing/src/owner/leases.ts";
-import { connectRedis, createLeases, shardOf } from "@coupon/redis";
-import { eventually, uniqueName } from "@coupon/testkit";
+import { shardOf } from "@coupon/redis";
 import { drainBatch } from "../../src/faults/draw-batches.ts";
 import type { FaultAction } from "../../src/faults/fault.ts";
 import { heal, takeHistory } from "../../src/faults/heal.ts";
@@ -12,6 +10,7 @@ import { Platform } from "../../src/faults/platform.ts";
 import { Random } from "../../src/faults/random.ts";
 import { drawSchedule, type Schedule } from "../../src/faults/schedule.ts";
 import { PARTITIONS } from "../../src/own-platform/own-platform.ts";
+import { SharingIds } from "./sharing-ids.ts";
 
 const SHARDS = 8;
 const OWNERS = 4;
@@ -62,34 +61,6 @@ export interface Drained {
   issuedByLedger: number;
   findings: Finding[];
   stuck: string[];
-}
-
-/**
- * Names of processes of which each owns the partition of its place: owners go by the processes' names. One that starts
- * in another's place gets a new name that does so, too.
- */
-class SharingIds {
-  readonly #ids: string[] = [];
-
-  constructor() {
-    do for (let place = 0; place < OWNERS; place += 1) this.#ids[place] = uniqueName("p");
-    while (!this.#share());
-  }
-
-  draw(place: number): string {
-    do this.#ids[place] = uniqueName("p");
-    while (!this.#share());
-    return this.#ids[place];
-  }
-
-  ownerOf(partition: number): string | null {
-    return this.#ids[partition] ?? null;
-  }
-
-  #share(): boolean {
-    const members = this.#ids.map((processId) => ({ processId, address: "" }));
-    return this.#ids.every((id, partition) => wishedOwner(partition, members) === id);
-  }
 }
 
 function scheduleOf(seed: number): Schedule {
@@ -162,12 +133,11 @@ class CrowdAtTheDoor {
 /** Sells the whole stock to a skewed crowd and strikes on the way: a fault is over before what is left runs out. */
 export async function drainUnder(parts: Parts, seed: number, strikes: readonly Strike[]): Promise<Drained> {
   const schedule = scheduleOf(seed);
-  const ids = new SharingIds();
+  const ids = new SharingIds(OWNERS);
   const platform = new Platform(parts, schedule, (place) => ids.draw(place));
   try {
     await platform.start();
-    await eventually(async () => (await ownersOf(platform)).every((owner, at) => owner === ids.ownerOf(at)));
-    const owners = await ownersOf(platform);
+    const owners = await ids.owning(platform);
     const opened = await heal(platform, schedule.batches);
     // The probes that open all shards have a coupon each.
     const left = TOTAL - SHARDS;
@@ -211,15 +181,6 @@ async function strikeNow(platform: Platform, soldPercent: () => number, fault: F
   const soldPercentFrom = soldPercent();
   const { stuck, note } = await inject(platform, { ...fault, atMs: 0 });
   return { kind: fault.kind, soldPercentFrom, soldPercentTo: soldPercent(), stuck, note };
-}
-
-async function ownersOf(platform: Platform): Promise<(string | null)[]> {
-  const redis = await connectRedis({ url: platform.parts.redis.url, cluster: false });
-  try {
-    return await createLeases({ redis, prefix: platform.prefix }).owners(PARTITIONS);
-  } finally {
-    await redis.close();
-  }
 }
 
 function shardsOf(owners: readonly (string | null)[]): number[] {
