@@ -49,6 +49,7 @@ class Events implements KeeperEvents {
     this.failures.push(restartInMs);
     this.#wake();
   }
+  noticed(): void {}
   async until(enough: () => boolean): Promise<void> {
     while (!enough()) await new Promise<void>((resolve) => (this.#wake = resolve));
   }

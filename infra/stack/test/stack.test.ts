@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { askRedis, kafkaIsReady, probePostgres } from "../src/index.ts";
+import { askRedis, kafkaIsReady, probePostgres, waitUntil } from "../src/index.ts";
 import { freePortBase, processesAbout, Supervised, takenPorts } from "./supervised.ts";
 
 /** One stack's life, told in order: each test goes on where the one before left off. */
@@ -94,6 +94,21 @@ test.each(["redis", "postgres", "kafka", "alpha"] as const)(
     expect(await redisSays("GET", `before-${name}`)).toBe("$4\r\nkept\r\n");
   },
 );
+
+test("starts redis empty where its append-only file is damaged, says where that is kept, and all others go on", async () => {
+  const { pids } = describeStack();
+  const files = join(root, ".local/redis/data/appendonlydir");
+  for (const name of readdirSync(files)) appendFileSync(join(files, name), "X".repeat(100));
+  process.kill(pids.redis, "SIGKILL");
+  const line = await stack.said(/^redis: its append-only file is damaged/);
+  expect(line).toMatch(/ and is kept in \S+\/\.local\/redis\/damaged-\S+; it starts empty, and is rebuilt /);
+  const at = stack.lines.indexOf(line);
+  await waitUntil(async () => stack.lines.slice(at).find((one) => /^redis: ready again/.test(one)), {
+    timeoutMs: 10_000,
+  });
+  expect(await redisSays("DBSIZE")).toBe(":0\r\n");
+  expect([describeStack().pids.kafka, describeStack().pids.alpha]).toEqual([pids.kafka, pids.alpha]);
+});
 
 test("tells the processes of one service apart", async () => {
   const [first, second] = describeStack().pids.beta;

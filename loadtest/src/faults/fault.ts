@@ -1,4 +1,5 @@
 import type { Random } from "./random.ts";
+import type { Damage } from "./redis-part.ts";
 
 /** When on its way a script call is cut. */
 export type Moment = "before" | "during" | "after";
@@ -10,8 +11,8 @@ export type FaultAction =
   | { kind: "redis-drop-replies"; index: number; lastsMs: number }
   | { kind: "redis-script-again"; index: number; afterMs: number }
   | { kind: "redis-restart"; signal: "SIGKILL" | "SIGTERM"; awayMs: number }
-  /** `keepPerMille` of what this schedule wrote into the append-only file is kept. */
-  | { kind: "redis-truncate"; keepPerMille: number; awayMs: number }
+  /** Cut at the byte `at`, counted round and round in what there is to cut. */
+  | { kind: "redis-truncate"; damage: Damage; at: number; awayMs: number }
   | { kind: "redis-wipe" }
   /** The replica lags that long when it is promoted; processes whose bit isn't set still reach the old master. */
   | { kind: "redis-failover"; lagMs: number; moved: number; oldMasterMs: number }
@@ -75,6 +76,10 @@ export const faultWeights: Readonly<Record<FaultKind, number>> = {
   "clock-step": 6,
 };
 
+/** How often an append-only file is damaged so; all but the first mostly keep Redis from starting. */
+const damageWeights: Readonly<Record<Damage, number>> = { cut: 8, cut_strictly: 1, garbage: 2, base: 1, manifest: 1 };
+const AT_MAX = 2 ** 31 - 1;
+
 const moments = ["before", "during", "after"] as const;
 
 /** Draws what a fault of that kind does. */
@@ -95,7 +100,7 @@ export function drawFault(kind: FaultKind, random: Random, shape: Shape): FaultA
     case "redis-restart":
       return { kind, signal: random.pick(["SIGKILL", "SIGTERM"] as const), awayMs };
     case "redis-truncate":
-      return { kind, keepPerMille: random.whole(0, 999), awayMs };
+      return { kind, damage: random.weighted(damageWeights), at: random.whole(0, AT_MAX), awayMs };
     case "redis-wipe":
       return { kind };
     case "redis-failover":

@@ -64,7 +64,7 @@ async function commit(platform: Platform, fault: FaultAction): Promise<string | 
       await redis.restart(fault.signal, fault.awayMs);
       return;
     case "redis-truncate":
-      return redis.truncate(fault.keepPerMille, fault.awayMs);
+      return redis.truncate(fault.damage, fault.at, fault.awayMs);
     case "redis-wipe":
       await redis.wipe();
       return;

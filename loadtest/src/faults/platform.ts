@@ -21,13 +21,20 @@ export class Stuck extends Error {}
 export class Platform extends OwnPlatform {
   readonly parts: Parts;
   readonly #schedule: Schedule;
+  readonly #drawProcessId: (place: number) => string;
   readonly #processes = new Map<string, ServiceProcess>();
   /** Of issuing processes that have ended. */
   readonly #outputs: string[] = [];
   readonly #ports = new Map<string, number>();
+  #doors: number[] = [];
+  /** Ports at which issuing processes listen for callers: one for all, or one for each by its place. */
+  protected readonly doors: number = 1;
+  /** How long a caller waits for an answer. */
+  protected readonly answersWithinMs: number = ANSWERS_WITHIN_MS;
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
-  constructor(parts: Parts, schedule: Schedule) {
+  /** @param drawProcessId for an issuing process that starts in that place: who owns what goes by the ids */
+  constructor(parts: Parts, schedule: Schedule, drawProcessId: (place: number) => string = () => uniqueName("p")) {
     // Keys follow from the seed, too, so that a schedule's coupon ids do.
     const key = (name: string): Buffer => createHash("sha256").update(`${schedule.hashKey} ${name}`).digest();
     const hash = Buffer.from(schedule.hashKey, "hex");
@@ -35,6 +42,7 @@ export class Platform extends OwnPlatform {
     super("f", [parts.kafka.brokers], keys);
     this.parts = parts;
     this.#schedule = schedule;
+    this.#drawProcessId = drawProcessId;
   }
 
   get recorder(): HistoryRecorder {
@@ -57,10 +65,11 @@ export class Platform extends OwnPlatform {
     });
     const batches = new PublishedBatches(this.opened.publisher, this.#schedule.batches);
     await batches.publishAll();
-    const [port = 0, ...ledgerPorts] = await freePorts(1 + PLACES.ledger);
-    this.#ports.set("issuing", port);
+    const [doors, ledgerPorts] = await Promise.all([freePorts(this.doors), freePorts(PLACES.ledger)]);
+    this.#doors = doors;
     for (const [index, ledgerPort] of ledgerPorts.entries()) this.#ports.set(`ledger-${index}`, ledgerPort);
-    const recorder = new HistoryRecorder(`http://127.0.0.1:${port}`, 32, ANSWERS_WITHIN_MS);
+    const urls = doors.map((port) => `http://127.0.0.1:${port}`);
+    const recorder = new HistoryRecorder(urls, 32, this.answersWithinMs);
     this.onClose(() => recorder.close());
     this.#made = { recorder, batches };
     await Promise.all(this.#names().map((name) => this.begin(name)));
@@ -98,7 +107,7 @@ export class Platform extends OwnPlatform {
     const [internalPort = 0] = await freePorts(1);
     return startServiceProcess({
       main: "services/issuing/src/main.ts",
-      port: this.#ports.get("issuing") ?? 0,
+      port: this.#doors[index % this.doors] ?? 0,
       readyUrl: `http://127.0.0.1:${internalPort}/readyz`,
       readyTimeoutMs: 15_000,
       stopTimeoutMs: DRAINS_WITHIN_MS,
@@ -106,7 +115,7 @@ export class Platform extends OwnPlatform {
         ...this.env,
         REUSE_PORT: "true",
         INTERNAL_PORT: String(internalPort),
-        PROCESS_ID: uniqueName("p"),
+        PROCESS_ID: this.#drawProcessId(index),
         REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[index]?.port}`,
         LEDGER_URL: `http://127.0.0.1:${this.#ports.get("ledger-0")}`,

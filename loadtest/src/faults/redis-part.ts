@@ -1,12 +1,20 @@
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { askRedis, type Running, StackFailure, startRedis } from "@coupon/stack";
+import { askRedis, type Running, startRedis } from "@coupon/stack";
 import { eventually, type FaultProxy } from "@coupon/testkit";
 
 const FILE = "appendonlydir";
 /** What the kernel has survives a kill of the process, so nothing is flushed. */
 const SETTINGS = ["appendonly yes", "appendfsync no"];
+/** Longer than any value: however a file was cut before it, Redis finds a letter where a command must begin. */
+const GARBAGE = "X".repeat(64 << 10);
+
+/**
+ * What is cut short: the file that is appended to, the same with a Redis that takes no such file or with garbage behind
+ * the cut, the base below that file, or the list of both.
+ */
+export type Damage = "cut" | "cut_strictly" | "garbage" | "base" | "manifest";
 
 /** A Redis of the simulator's own behind a proxy for each process, that may fall, forget and fail over. */
 export class RedisPart {
@@ -42,7 +50,7 @@ export class RedisPart {
   /** Forgets what earlier schedules left, and remembers where this one begins. */
   async reset(): Promise<void> {
     await this.wipe();
-    this.#fileBytesBefore = statSync(this.#file()).size;
+    this.#fileBytesBefore = statSync(this.#file(".incr.aof")).size;
   }
 
   async wipe(): Promise<void> {
@@ -55,22 +63,23 @@ export class RedisPart {
     await this.#start();
   }
 
-  /** Comes back with a part of what it wrote since `reset`; empty where it doesn't start with that. */
-  async truncate(keepPerMille: number, awayMs: number): Promise<"shortened" | "emptied"> {
+  /**
+   * Killed, and started with a file that was cut at a byte: the `at`th, counted round and round; of the appended file
+   * only what was written since `reset` is cut. Empty where Redis does not start with what is left.
+   */
+  async truncate(damage: Damage, at: number, awayMs: number): Promise<"shortened" | "emptied"> {
     await this.#end("SIGKILL");
-    const file = this.#file();
-    const from = Math.min(this.#fileBytesBefore, statSync(file).size);
-    truncateSync(file, from + Math.floor(((statSync(file).size - from) * keepPerMille) / 1_000));
+    const appended = damage !== "base" && damage !== "manifest";
+    const file = this.#file(appended ? ".incr.aof" : damage === "base" ? ".base.rdb" : ".manifest");
+    const { size } = statSync(file);
+    const from = appended ? Math.min(this.#fileBytesBefore, size) : 0;
+    truncateSync(file, from + (at % (size - from + 1)));
+    if (damage === "garbage") appendFileSync(file, GARBAGE);
     await sleep(awayMs);
-    try {
-      await this.#start();
-      return "shortened";
-    } catch (error) {
-      if (!(error instanceof StackFailure)) throw error;
-      rmSync(join(this.#home, "data", FILE), { recursive: true, force: true });
-      await this.#start();
-      return "emptied";
-    }
+    await this.#start(damage === "cut_strictly" ? ["aof-load-truncated no"] : []);
+    if (this.#server.notice === undefined) return "shortened";
+    this.#fileBytesBefore = 0;
+    return "emptied";
   }
 
   /** Promotes a replica that has lagged for `lagMs`; the processes of `moved` go there at once, the others later. */
@@ -110,15 +119,16 @@ export class RedisPart {
     await this.#server.child.exited;
   }
 
-  async #start(): Promise<void> {
+  async #start(settings: readonly string[] = []): Promise<void> {
     const { port } = this.#server;
-    this.#server = await startRedis({ directory: this.#home, port, ephemeral: true, settings: SETTINGS });
+    const all = [...SETTINGS, ...settings];
+    this.#server = await startRedis({ directory: this.#home, port, ephemeral: true, settings: all });
   }
 
-  #file(): string {
+  #file(end: string): string {
     const folder = join(this.#home, "data", FILE);
-    const name = readdirSync(folder).find((file) => file.endsWith(".incr.aof"));
-    if (name === undefined) throw new Error(`there is no append-only file in ${folder}`);
+    const name = readdirSync(folder).find((file) => file.endsWith(end));
+    if (name === undefined) throw new Error(`there is no ${end} in ${folder}`);
     return join(folder, name);
   }
 }

@@ -21,7 +21,10 @@ export class Summary {
     if (violations.length > 0) this.failed.push(schedule.seed);
     this.operations += [...history.operations].length;
     this.entries += [...history.log].length;
-    for (const { fault } of faults) this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
+    for (const { fault, note } of faults) {
+      const kind = note === "emptied" ? `${fault.kind} to nothing` : fault.kind;
+      this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1);
+    }
   }
 
   line(seconds: number): string {

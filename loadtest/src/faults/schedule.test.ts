@@ -13,11 +13,13 @@ describe("a schedule", () => {
     expect(new Set(seeds.map((seed) => JSON.stringify(drawSchedule(seed)))).size).toBe(seeds.length);
   });
 
-  test("of some seed has each kind of fault, and each moment of a cut", () => {
+  test("of some seed has each kind of fault, each moment of a cut, and each damage to a file", () => {
     const faults = seeds.flatMap((seed) => drawSchedule(seed).faults);
     expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(Object.keys(faultWeights)));
     const moments = faults.flatMap((fault) => (fault.kind === "redis-cut" ? [fault.moment] : []));
     expect(new Set(moments)).toEqual(new Set(["before", "during", "after"]));
+    const damages = faults.flatMap((fault) => (fault.kind === "redis-truncate" ? [fault.damage] : []));
+    expect(new Set(damages)).toEqual(new Set(["cut", "cut_strictly", "garbage", "base", "manifest"]));
   });
 
   test("names only processes, batches and shards that it has", () => {

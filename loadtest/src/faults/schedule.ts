@@ -24,7 +24,6 @@ export interface Schedule {
 export interface Wishes {
   issuing?: number;
   batches?: PlannedBatch[];
-  clients?: number;
 }
 
 const LASTS_MS = 4_000;
@@ -42,7 +41,7 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   return {
     ...{ seed, issuing, ledgers, lastsMs: LASTS_MS, hashKey: hashKey.toString("hex"), batches },
     ruleChanges: drawRuleChanges(random, batches, LASTS_MS),
-    clients: drawClients(random, batches, hashKey, wishes.clients ?? CLIENTS),
+    clients: drawClients(random, batches, hashKey, CLIENTS),
     faults: drawFaults(random, shape),
   };
 }

@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drainBatch } from "../../src/faults/draw-batches.ts";
 import { type Parts, startParts } from "../../src/faults/parts.ts";
-import { Random } from "../../src/faults/random.ts";
 import { oneLine, writeHistory } from "../../src/faults/report.ts";
 import { runSchedule } from "../../src/faults/run-schedule.ts";
 import { drawSchedule, type Schedule } from "../../src/faults/schedule.ts";
@@ -27,12 +25,5 @@ async function violationsOf(schedule: Schedule): Promise<string> {
 describe("under faults every promise holds, and everything heals", () => {
   test.for(seeds)("seed %i", async (seed) => {
     expect(await violationsOf(drawSchedule(seed))).toBe("");
-  });
-});
-
-describe("a batch over 8 shards of 4 owners is sold to the last coupon by a skewed crowd, under faults", () => {
-  test.for([1, 2])("seed %i", async (seed) => {
-    const wishes = { issuing: 4, clients: 20, batches: [drainBatch(new Random(seed), 8, 480)] };
-    expect(await violationsOf(drawSchedule(seed, wishes))).toBe("");
   });
 });

@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const ISSUER = "https://issuer.test";
 const AUDIENCE = "coupon-platform";
@@ -16,7 +16,7 @@ export interface Issuer {
 
 export async function createIssuer(): Promise<Issuer> {
   const { privateKey, publicKey } = await generateKeyPair("ES256");
-  const directory = await mkdtemp(join(tmpdir(), "coupon-issuer-"));
+  const directory = temporaryFolder("issuer");
   const jwks = join(directory, "jwks.json");
   await writeFile(jwks, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), alg: "ES256", kid: "1" }] }));
   return {

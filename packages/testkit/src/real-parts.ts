@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type PartName, type Running, startKafka, startPostgres, startRedis } from "@coupon/stack";
+import { FOLDER_PREFIX } from "./temporary-folder.ts";
 
 /** The variable that names a part to everything that uses it. */
 export const PART_VARIABLE = { redis: "REDIS_URL", kafka: "KAFKA_BROKERS", postgres: "DATABASE_URL" } as const;
 
 const STARTERS = { redis: startRedis, kafka: startKafka, postgres: startPostgres } as const;
-const FOLDER_PREFIX = "coupon-test-";
 
 /** Real parts of one test run. */
 export interface RealParts {

@@ -1,8 +1,10 @@
 import { afterAll } from "vitest";
 import { expectNoLeaks, openResources } from "./leak-check.ts";
+import { removeTemporaryFolders } from "./temporary-folder.ts";
 
 /**
- * Vitest setup file: fails a test file that leaves sockets, servers, timers or child processes open.
+ * Vitest setup file: fails a test file that leaves sockets, servers, timers or child processes open, and removes its
+ * temporary folders.
  * Its hook was registered first and therefore runs last, after the file's own clean-up.
  */
 const before = new Map(openResources());
@@ -10,5 +12,9 @@ const before = new Map(openResources());
 before.delete("Timeout");
 
 afterAll(async () => {
-  await expectNoLeaks(before);
+  try {
+    await expectNoLeaks(before);
+  } finally {
+    removeTemporaryFolders();
+  }
 });

@@ -39,6 +39,14 @@ test("a test file that leaks fails though its tests pass", async () => {
   expect(status).toBe(1);
 });
 
+test("a run leaves no temporary folder, also where its tests remove none", async () => {
+  const note = join(temporaryFolder(), "note");
+  const { status, output } = await vitest("folders", { NOTE: note }).ended;
+  expect(status, output).toBe(0);
+  const made = readFileSync(note, "utf8").split("\n");
+  expect([made.length, made.filter((path) => existsSync(path))]).toEqual([3, []]);
+});
+
 test("a part that the environment names is used, and left alone", async () => {
   const note = join(temporaryFolder(), "note");
   const { status, output } = await vitest("parts", { NOTE: note }).ended;

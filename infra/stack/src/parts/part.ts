@@ -13,6 +13,8 @@ export interface Running {
   readonly port: number;
   readonly pid: number;
   readonly child: Child;
+  /** What its start found and did that a person should know: a sentence without its name. */
+  readonly notice?: string;
   /** Ends it in order and waits; safe to call twice. */
   stop(): Promise<void>;
   /** Sends a signal at once, e.g. `SIGKILL` to play a crash; `child.exited` tells when it is gone. */

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram } from "../install/find-program.ts";
 import { assertPortFree, freePorts } from "../net/ports.ts";
@@ -66,10 +66,15 @@ export function redisServer(): string {
   );
 }
 
+/** How Redis 7 says that it can't read back what it wrote: not that it may not, nor that another version wrote it. */
+const DAMAGE =
+  /(?:Bad file format|Unexpected end of file|Unknown command '.*') reading the append only file|Internal error in RDB reading|Wrong signature trying to load DB|FATAL AOF MANIFEST FILE ERROR|Unable to obtain the AOF file .* No such file/;
+
 /**
- * Starts Redis on loopback and resolves once it answers PING. Data in `directory` is kept and read back.
- * With `ephemeral` the append-only file is off, unless `settings` says otherwise.
- * Throws StackFailures `part_missing`, `port_in_use`, `part_failed`.
+ * Starts Redis on loopback and resolves once it answers PING. Data in `directory` is kept and read back. Where Redis
+ * won't start because its append-only file is damaged, that is set aside, and it starts empty with a notice: nothing
+ * rests on what Redis has, and the owners rebuild it. With `ephemeral` the append-only file is off, unless `settings`
+ * says otherwise. Throws StackFailures `part_missing`, `port_in_use`, `part_failed`.
  */
 export async function startRedis(options: RedisOptions): Promise<Running> {
   const program = redisServer();
@@ -79,21 +84,35 @@ export async function startRedis(options: RedisOptions): Promise<Running> {
   await stopOrphansIn(workingDirectory, "SIGTERM");
   const port = options.port ?? (await freePorts(1))[0] ?? 0;
   await assertPortFree(port, "Redis");
-  const settings = join(options.directory, "redis.conf");
-  writeFileSync(settings, configuration(options, port, workingDirectory));
+  writeFileSync(join(options.directory, "redis.conf"), configuration(options, port, workingDirectory));
+  try {
+    return await launch(options, program, workingDirectory, port);
+  } catch (error) {
+    if (!(error instanceof StackFailure && DAMAGE.test(error.detail))) throw error;
+    const kept = setAside(options.directory);
+    const notice = `its append-only file is damaged and is kept in ${kept}; it starts empty, and is rebuilt from the log and PostgreSQL.`;
+    return { ...(await launch(options, program, workingDirectory, port)), notice };
+  }
+}
+
+async function launch(options: RedisOptions, program: string, cwd: string, port: number): Promise<Running> {
+  const logFile = join(options.directory, "redis.log");
   const child = await Child.start({
-    name: "redis",
-    command: program,
-    args: [settings],
-    cwd: workingDirectory,
-    logFile: join(options.directory, "redis.log"),
+    ...{ name: "redis", command: program, args: [join(options.directory, "redis.conf")], cwd, logFile },
     dieWithParent: options.ephemeral === true,
   });
   options.onSpawn?.(child);
   const url = `redis://127.0.0.1:${port}`;
   await untilReady(child, async () => (await probeRedis(new URL(url))) === "ready", {
     timeoutMs: options.readyTimeoutMs,
-    advice: `read ${join(options.directory, "redis.log")}; Redis 7 or later is needed.`,
+    advice: `read ${logFile}; Redis 7 or later is needed.`,
   });
   return running(child, port, url);
+}
+
+/** Moves the append-only files out of Redis' way, for whoever wants to know what happened to them. */
+function setAside(directory: string): string {
+  const kept = join(directory, `damaged-${new Date().toISOString().replaceAll(":", "")}`);
+  renameSync(join(directory, "data", "appendonlydir"), kept);
+  return kept;
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackFailure } from "../stack-failure.ts";
@@ -40,10 +40,12 @@ export class Child {
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
   readonly #spec: ChildSpec;
+  readonly #logStart: number;
   #exit: Exit | undefined;
 
-  private constructor(spec: ChildSpec, process: ChildProcess, pid: number) {
+  private constructor(spec: ChildSpec, process: ChildProcess, pid: number, logStart: number) {
     this.name = spec.name;
+    this.#logStart = logStart;
     this.pid = pid;
     this.#spec = spec;
     this.#process = process;
@@ -59,6 +61,7 @@ export class Child {
   /** Starts the process. Throws a StackFailure `part_missing` when the command can't be run. */
   static async start(spec: ChildSpec): Promise<Child> {
     const log = openLog(spec.logFile);
+    const logStart = fstatSync(log).size;
     try {
       const [command, args] = withParentDeath(spec);
       const process = spawn(command, args, {
@@ -77,7 +80,7 @@ export class Child {
           `${spec.name} can't be run (${failure?.message}): install it and start again.`,
         );
       }
-      return new Child(spec, process, process.pid);
+      return new Child(spec, process, process.pid, logStart);
     } finally {
       closeSync(log);
     }
@@ -88,9 +91,9 @@ export class Child {
     return this.#exit;
   }
 
-  /** The last few KiB of its log. */
+  /** The last few KiB of what it wrote itself; what an earlier process wrote into the same log stays out. */
   tail(): string {
-    return tailOf(this.#spec.logFile);
+    return tailOf(this.#spec.logFile, this.#logStart);
   }
 
   /** Sends a signal to the process alone. */
@@ -136,12 +139,12 @@ function openLog(path: string): number {
   return openSync(path, "a");
 }
 
-function tailOf(path: string): string {
+function tailOf(path: string, from: number): string {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0) return "";
+  if (size <= from) return "";
   const file = openSync(path, "r");
   try {
-    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const buffer = Buffer.alloc(Math.min(size - from, TAIL_BYTES));
     readSync(file, buffer, 0, buffer.length, size - buffer.length);
     return buffer.toString("utf8").trim();
   } finally {

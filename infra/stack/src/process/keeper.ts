@@ -20,6 +20,8 @@ export interface KeeperEvents {
   died(name: string, pid: number, exit: Exit, restartInMs: number): void;
   restarted(name: string, pid: number): void;
   restartFailed(name: string, error: unknown, restartInMs: number): void;
+  /** It is ready, and its start found something that a person should know. */
+  noticed(name: string, notice: string): void;
 }
 
 /** Starts one process (a part or a service) and resolves once it is ready. */
@@ -77,6 +79,8 @@ export class Keeper {
       // Asked to stop between the decision to start and now: `stop` had no child to end.
       if (this.#stopping.signal.aborted) void child.stop();
     });
+    const { notice } = this.#running;
+    if (notice !== undefined) this.#events.noticed(this.name, notice);
     return this.#running;
   }
 

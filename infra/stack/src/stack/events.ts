@@ -18,6 +18,7 @@ export type StackEvent =
     }
   | { readonly kind: "restarted"; readonly name: string; readonly pid: number }
   | { readonly kind: "restart_failed"; readonly name: string; readonly error: unknown; readonly restartInMs: number }
+  | { readonly kind: "noticed"; readonly name: string; readonly notice: string }
   | { readonly kind: "stopping" }
   | { readonly kind: "stopped" };
 
@@ -51,6 +52,8 @@ export function describeEvent(event: StackEvent): string {
       return `${event.name}: ready again as pid ${event.pid}`;
     case "restart_failed":
       return `${event.name} did not start again (${sentenceOf(event.error)}); trying again in ${event.restartInMs} ms`;
+    case "noticed":
+      return `${event.name}: ${event.notice}`;
     case "stopping":
       return "stopping";
     case "stopped":

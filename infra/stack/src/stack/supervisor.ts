@@ -72,6 +72,7 @@ export class Supervisor {
         this.#emit({ kind: "restarted", name, pid });
         this.#onPids();
       },
+      noticed: (name, notice) => this.#emit({ kind: "noticed", name, notice }),
       restartFailed: (name, error, restartInMs) => this.#emit({ kind: "restart_failed", name, error, restartInMs }),
     };
   }
