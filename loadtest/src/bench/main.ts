@@ -16,7 +16,7 @@ import { measureIsolation } from "./isolation.ts";
 import { measureLedger } from "./ledger-rate.ts";
 import { MeasureFailed, type MeasureTask, measureInTurn } from "./measure-in-turn.ts";
 import type { Measure, MeasureId } from "./measures.ts";
-import { measureOverload } from "./overload.ts";
+import { measureOverload, overloadMeasureIds } from "./overload.ts";
 import { measureProofCost } from "./proof-cost.ts";
 import { measureRebuild, rebuildCoupons } from "./rebuild.ts";
 import { type Configuration, printMeasured } from "./report.ts";
@@ -74,7 +74,6 @@ function tasksOnOne(context: BenchContext, ids: readonly MeasureId[]): MeasureTa
   const http = httpMeasureIds.filter((id) => ids.includes(id));
   const tasks = [
     task("grants", () => measureGrants(context)),
-    task("overload", () => measureOverload(context)),
     task("ledger", () => measureLedger(context)),
     task("proof_cost", () => measureProofCost(context)),
     task("isolation", () => measureIsolation(context)),
@@ -84,6 +83,9 @@ function tasksOnOne(context: BenchContext, ids: readonly MeasureId[]): MeasureTa
     task("bytes_1m", () => measureBytes(context, "bytes_1m", 1_000_000)),
     task("bytes_10m", () => measureBytes(context, "bytes_10m", 10_000_000)),
   ].filter((each) => each.ids.every((id) => ids.includes(id)));
+  if (overloadMeasureIds.some((id) => ids.includes(id))) {
+    tasks.unshift({ ids: overloadMeasureIds, measure: () => measureOverload(context) });
+  }
   return http.length === 0 ? tasks : [{ ids: http, measure: () => measureHttp(context, http) }, ...tasks];
 }
 

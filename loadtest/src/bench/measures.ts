@@ -102,6 +102,30 @@ export const measureRules = [
     aim: 0.95,
     better: "more",
   },
+  {
+    id: "overload_latency",
+    title: "latency of what is served at 5 times the peak's arrivals ÷ at 70 %",
+    unit: "ratio",
+    floor: 3,
+    aim: 2,
+    better: "less",
+  },
+  {
+    id: "overload_critical",
+    title: "redemptions, releases and reversals that succeed meanwhile",
+    unit: "ratio",
+    floor: 0.99,
+    aim: 1,
+    better: "more",
+  },
+  {
+    id: "overload_memory",
+    title: "resident memory of issuing after the overload ÷ before",
+    unit: "ratio",
+    floor: 1.5,
+    aim: 1.1,
+    better: "less",
+  },
   // No floor is demanded: a figure that is merely reported stays below ten minutes.
   { id: "audit", title: "audit of 3 million coupons", unit: "s", floor: 600, aim: 60, better: "less" },
 ] as const satisfies readonly MeasureRule[];

@@ -20,8 +20,27 @@ export const goodput = ({ statuses, seconds }: Sample): number => (statuses[201]
 
 const refused = ({ statuses, seconds }: Sample): number => (statuses[503] ?? 0) / seconds;
 
-export const ratioOf = ({ peak, peakAgain, overload }: Round): number =>
+/** What was sent to issuing, in times of the peak before; each of it was answered. */
+export const reachedOf = ({ peak, overload }: Round): number =>
+  (overload.arrived - overload.turnedAway) / overload.seconds / goodput(peak);
+
+const ratioOf = ({ peak, peakAgain, overload }: Round): number =>
   (goodput(overload) * 2) / (goodput(peak) + goodput(peakAgain));
+
+const latencyOf = ({ calm, overload }: Round): number =>
+  Math.max(overload.p50Ms / calm.p50Ms, overload.p99Ms / calm.p99Ms);
+
+/** The worst of the kinds. */
+const criticalOf = ({ checkout }: Round): number =>
+  Math.min(...checkout.map(({ succeeded, calls }) => succeeded / Math.max(1, calls)));
+
+/** What is measured of a round. */
+export const roundRatios = {
+  overload: ratioOf,
+  overload_latency: latencyOf,
+  overload_critical: criticalOf,
+  overload_memory: ({ residentMiB: [before, after] }: Round): number => after / before,
+};
 
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
 
@@ -37,6 +56,7 @@ export function describeRound(round: Round): string {
     `peak before ${describeLoad(peak)}, after ${describeLoad(peakAgain)}`,
     `at 70 % ${describeLoad(calm)}`,
     `at 5 times ${describeLoad(overload)}, ${ratioOf(round).toFixed(2)} of the peak, ` +
+      `${reachedOf(round).toFixed(2)} times the peak sent to issuing, ` +
       `${whole(overload.turnedAway / overload.seconds)}/s found no free connection, ` +
       `generator ${(overload.generatorCpuSeconds / overload.seconds).toFixed(2)} cores`,
     `beside it ${describeCheckout([checkout])}`,
@@ -50,6 +70,7 @@ export function summarize(rounds: readonly Round[]): string {
   const times = (of: (sample: Sample) => number) => middle((it) => of(it.overload) / of(it.calm)).toFixed(1);
   return [
     `medians: peak ${whole(middle(({ peak, peakAgain }) => (goodput(peak) + goodput(peakAgain)) / 2))}/s`,
+    `${middle(reachedOf).toFixed(2)} times the peak sent to issuing and answered`,
     `at 5 times ${whole(middle((it) => goodput(it.overload)))}/s, ${whole(middle((it) => refused(it.overload)))}/s refused`,
     `p50 of the served ${middle((it) => it.overload.p50Ms).toFixed(1)} ms, ${times((it) => it.p50Ms)} times that at 70 %, ` +
       `p99 ${middle((it) => it.overload.p99Ms).toFixed(1)} ms, ${times((it) => it.p99Ms)} times`,

@@ -18,7 +18,10 @@ const shared = Buffer.allocUnsafeSlow(256 * 1024);
 const bounds: ResponseBounds = { status: 0, end: 0 };
 const reconnectDelayMs = 20;
 
-/** One keep-alive connection: the next request leaves when the last one's answer is whole, and one is there. */
+/**
+ * One keep-alive connection: the next request leaves when the last one's answer is whole, and one is there. Where it is
+ * pipelined, it leaves while up to so many wait for their answers, which come in their order.
+ */
 export class Connection {
   readonly #host: string;
   readonly #port: number;
@@ -26,11 +29,13 @@ export class Connection {
   #socket: Socket | undefined;
   /** Bytes of an answer that came in parts. */
   #partial: Buffer | undefined;
-  #sentAt = 0;
-  #waiting = false;
+  /** When each request was sent that has no answer yet, oldest first. */
+  readonly #sentAt: number[] = [];
+  readonly #pipelined: number;
   #closing = false;
 
-  constructor(host: string, port: number, owner: ConnectionOwner) {
+  constructor(host: string, port: number, pipelined: number, owner: ConnectionOwner) {
+    this.#pipelined = pipelined;
     this.#host = host;
     this.#port = port;
     this.#owner = owner;
@@ -39,7 +44,7 @@ export class Connection {
 
   /** Sends the next request; false where the connection is not free (any more). */
   wake(): boolean {
-    if (this.#waiting || this.#socket?.readyState !== "open") return false;
+    if (!this.#hasRoom || this.#socket?.readyState !== "open") return false;
     this.#send();
     return true;
   }
@@ -48,6 +53,10 @@ export class Connection {
   close(): void {
     this.#closing = true;
     this.#socket?.destroy();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#sentAt.length < this.#pipelined;
   }
 
   #open(): void {
@@ -66,42 +75,51 @@ export class Connection {
   #send(): void {
     const request = this.#owner.next();
     if (request === undefined) {
-      this.close();
+      if (this.#sentAt.length === 0) this.close();
       return;
     }
     if (request === null) {
       this.#owner.free(this);
       return;
     }
-    this.#waiting = true;
-    this.#sentAt = performance.now();
+    this.#sentAt.push(performance.now());
     this.#socket?.write(request);
+    if (this.#pipelined > 1 && this.#hasRoom) this.#owner.free(this);
   }
 
   #read(count: number): boolean {
     const partial = this.#partial;
     const bytes = partial === undefined ? shared : Buffer.concat([partial, shared.subarray(0, count)]);
     const length = partial === undefined ? count : bytes.length;
+    this.#partial = undefined;
+    let at = 0;
     try {
-      if (!readBounds(bytes, length, bounds) || bounds.end > length) {
-        this.#partial = partial === undefined ? Buffer.from(shared.subarray(0, count)) : bytes;
-        return true;
+      while (at < length) {
+        const rest = at === 0 ? bytes : bytes.subarray(at);
+        if (!readBounds(rest, length - at, bounds) || bounds.end > length - at) break;
+        at += bounds.end;
+        this.#answered(bounds.status);
       }
-      if (bounds.end < length || !this.#waiting) throw new Error("A server sent more than it was asked for");
     } catch (error) {
       this.#owner.failed(error as Error);
       return false;
     }
-    this.#partial = undefined;
-    this.#waiting = false;
-    this.#owner.answered(bounds.status, performance.now() - this.#sentAt);
-    this.#send();
+    // Copied where it is in what all connections share.
+    if (at < length) this.#partial = bytes === shared ? Buffer.from(shared.subarray(at, length)) : bytes.subarray(at);
     return true;
   }
 
+  #answered(status: number): void {
+    const hadRoom = this.#hasRoom;
+    const sentAt = this.#sentAt.shift();
+    if (sentAt === undefined) throw new Error("A server sent more than it was asked for");
+    this.#owner.answered(status, performance.now() - sentAt);
+    // One that had room is known to be free as it is.
+    if (!hadRoom) this.#send();
+  }
+
   #closed(): void {
-    if (this.#waiting) this.#owner.cut();
-    this.#waiting = false;
+    for (const _ of this.#sentAt.splice(0)) this.#owner.cut();
     this.#partial = undefined;
     if (!this.#closing) setTimeout(() => this.#closing || this.#open(), reconnectDelayMs);
   }

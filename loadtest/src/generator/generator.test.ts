@@ -90,6 +90,23 @@ test("in an open model requests arrive at their rate, and are turned away where 
   expect(sample.p99Ms).toBeLessThan(150);
 });
 
+test("a pipelined connection takes as many requests as told before their answers, and counts each by its own", async () => {
+  let most = 0;
+  const waiting: (() => void)[] = [];
+  const port = await serve((_, response) => {
+    waiting.push(() => void response.writeHead(201, { "content-length": 3 }).end("abc"));
+    most = Math.max(most, waiting.length);
+    if (waiting.length === 1) setTimeout(() => waiting.splice(0).forEach((answer) => void answer()), 50);
+  });
+  const open = { arrivalsPerSecond: 1_000, connections: 2, pipelined: 8, durationMs: 1_000 };
+  const sample = await generator.run(job(port, 10_000, open));
+  expect(most).toBeGreaterThan(8);
+  expect(most).toBeLessThanOrEqual(16);
+  expect(sample.allStatuses).toEqual({ 201: sample.sent });
+  expect(sample.turnedAway).toBeGreaterThan(100);
+  expect(Math.abs(sample.sent + sample.turnedAway - sample.arrived)).toBeLessThan(20);
+});
+
 test("puts answers together that come in parts", async () => {
   const port = await serve((_, response) => {
     response.socket?.write("HTTP/1.1 200 OK\r\ncontent-le");

@@ -18,6 +18,8 @@ export interface Job {
   watch: number[];
   /** Requests arrive at this rate, whatever has been answered; one that finds no free connection is turned away. */
   arrivalsPerSecond?: number;
+  /** Requests that may be under way on a connection; 1 unless told. For an open model alone. */
+  pipelined?: number;
   /** Latencies of answers with this status alone. */
   latencyOfStatus?: number;
 }
@@ -74,7 +76,9 @@ class Run {
   #cpu: number[] = [];
   #timer: NodeJS.Timeout;
   #arrivals: NodeJS.Timeout | undefined;
-  readonly #free: Connection[] = [];
+  /** Free connections, the one that has been so for longest first; what is before `#freeFrom` is none. */
+  #free: Connection[] = [];
+  #freeFrom = 0;
   #arrived = 0;
   #turnedAway = 0;
   /** Arrivals that a connection has been woken for. */
@@ -84,7 +88,8 @@ class Run {
     this.#job = job;
     this.#feed = readFeed(job.feed);
     this.finished = this.#end.promise;
-    for (let i = 0; i < job.connections; i += 1) this.#connections.push(new Connection(job.host, job.port, this));
+    const { host, port, pipelined = 1 } = job;
+    for (let i = 0; i < job.connections; i += 1) this.#connections.push(new Connection(host, port, pipelined, this));
     this.#timer = setTimeout(() => this.#startWindow(), job.warmUpMs);
     if (job.arrivalsPerSecond !== undefined) this.#startArrivals(job.arrivalsPerSecond);
   }
@@ -144,9 +149,19 @@ class Run {
     if (this.#measuring) this.#arrived += 1;
     this.#due = 1;
     let sent = false;
-    while (!sent && this.#free.length > 0) sent = this.#free.pop()?.wake() === true;
+    while (!sent && this.#freeFrom < this.#free.length) sent = this.#nextFree().wake();
     this.#due = 0;
     if (!sent && this.#measuring) this.#turnedAway += 1;
+  }
+
+  #nextFree(): Connection {
+    const next = this.#free[this.#freeFrom] as Connection;
+    this.#freeFrom += 1;
+    if (this.#freeFrom * 2 > this.#free.length) {
+      this.#free = this.#free.slice(this.#freeFrom);
+      this.#freeFrom = 0;
+    }
+    return next;
   }
 
   #startWindow(): void {

@@ -9,18 +9,24 @@
 (* lost reply, a time-out, a mismatch, a disturbed opening and a kill are  *)
 (* one step, `GiveUp`: everything in the process's memory is forgotten, and *)
 (* it, or another, opens again. What it had sent is still under way.       *)
+(*                                                                         *)
+(* What a server or a process refuses to go on with is a `Guarded`          *)
+(* condition, and a check takes it out. The plain ones say what a step is: *)
+(* which phase it belongs to, what it waits for, what can be known at all. *)
 (***************************************************************************)
 EXTENDS Counting, TLC
 
 CONSTANTS
-  Processes, Keys, None,
+  Processes, Keys,
   Stock,           \* coupons that the shard may issue
   OpeningsMax,     \* markers in the log at most
   FaultsMax,       \* Redis faults at most
   Faults,          \* which: subset of {"wipe", "truncate", "failover"}
   ConnectBack,     \* connections move from the new master to the old one too
   SentTwice,       \* the client sends a script again, to the other master, after a cut
-  DatabaseAway     \* openings may find PostgreSQL away and go by Redis' headers
+  DatabaseAway,    \* openings may find PostgreSQL away and go by Redis' headers
+  LoadSteps,       \* steps of a load between its beginning and its end
+  Draining         \* an owner may finish what is under way before it gives the partition up
 
 VARIABLES
   log,       \* its messages, kept only where an opening may have to read them from a place of its own
@@ -37,15 +43,18 @@ VARIABLES
 vars == <<log, count, server, master, reached, process, sent, told, torn, faults>>
 
 ----------------------------------------------------------------------------
-\* A shard in Redis: its header's epoch, its content, what is trimmed from the outbox. `loading` is the token.
-NoShard == [up |-> FALSE, epoch |-> 0, chain |-> <<>>, durable |-> 0, loading |-> None]
-Shard(epoch, chain, durable) == [up |-> TRUE, epoch |-> epoch, chain |-> chain, durable |-> durable, loading |-> None]
+\* A shard in Redis: its header's epoch, the chain that the header's number and hash stand for, what is trimmed from the
+\* outbox. `token`: of the load that is in progress, 0 for none; `parts`: the loads that the steps done came from.
+\* `whole`: buckets, pages and records are what the header says.
+NoShard == [up |-> FALSE, epoch |-> 0, chain |-> <<>>, durable |-> 0, token |-> 0, parts |-> <<>>, whole |-> TRUE]
+Shard(epoch, chain, durable, whole) ==
+  [NoShard EXCEPT !.up = TRUE, !.epoch = epoch, !.chain = chain, !.durable = durable, !.whole = whole]
 
 \* `alone`: nobody has written since its last message in the log, so the next one gets the offset right after.
 \* `chain`: what its last script call left, which it knows by the hash of the last entry.
 Idle == [phase |-> "idle", epoch |-> 0, alone |-> FALSE, chain |-> <<>>, durable |-> 0,
          unsent |-> <<>>, awaited |-> <<>>, acknowledged |-> "no",
-         counted |-> <<>>, floor |-> 0, floorOf |-> 0, hash |-> TRUE,
+         counted |-> <<>>, floor |-> 0, floorOf |-> 0, hash |-> TRUE, step |-> 0,
          header |-> NoShard, outbox |-> <<>>]
 
 Init ==
@@ -63,11 +72,12 @@ Write(message, p, record) ==
   /\ count' = Count(count, message)
   /\ process' = [q \in Processes |-> IF q = p THEN record ELSE [process[q] EXCEPT !.alone = FALSE]]
 
-\* Somebody gets an answer that rests on `chain`.
-Tell(chain) ==
+\* Somebody gets an answer that rests on `chain`; on nothing at all, where what was looked at is not `whole`.
+TellOf(chain, whole) ==
   /\ told' = IF IsPrefix(told, chain) THEN chain ELSE told
-  /\ torn' = (torn \/ ~(IsPrefix(told, chain) \/ IsPrefix(chain, told)))
+  /\ torn' = (torn \/ ~whole \/ ~(IsPrefix(told, chain) \/ IsPrefix(chain, told)))
 
+Tell(chain) == TellOf(chain, TRUE)
 Tells(yes, chain) == IF yes THEN Tell(chain) ELSE UNCHANGED <<told, torn>>
 
 Here(p) == server[reached[p]]
@@ -122,7 +132,8 @@ BaseOfHeader(p) ==
       shard == Here(p)
       start == [epoch |-> 0, number |-> shard.durable, entries |-> <<>>, gap |-> FALSE]
       stretch == CountStretch(start, PlaceOf(shard.epoch), self.epoch)
-  IN /\ self.phase = "base" /\ shard.up /\ shard.epoch < self.epoch /\ ~stretch.gap
+  IN /\ self.phase = "base" /\ shard.up /\ shard.epoch < self.epoch
+     /\ Guarded("gap_fails") => ~stretch.gap
      /\ Set(p, IF stretch.entries # <<>>
           THEN [self EXCEPT !.phase = "header", !.counted = stretch.entries, !.floor = shard.durable]
           ELSE [self EXCEPT !.phase = "header", !.counted = SubSeq(shard.chain, 1, shard.durable),
@@ -134,7 +145,7 @@ SameAsCounted(self, chain) == ~Guarded("hash") \/ ~self.hash \/ chain = self.cou
 
 Serve(self, chain) ==
   [self EXCEPT !.phase = "serving", !.chain = chain, !.durable = Len(chain), !.counted = <<>>, !.floor = 0,
-               !.floorOf = 0, !.hash = TRUE, !.header = NoShard, !.outbox = <<>>]
+               !.floorOf = 0, !.hash = TRUE, !.step = 0, !.header = NoShard, !.outbox = <<>>]
 
 Rebuild(self) == [self EXCEPT !.phase = "rebuilding", !.header = NoShard, !.outbox = <<>>]
 Ready(self, chain) == [self EXCEPT !.phase = "ready", !.chain = chain, !.outbox = <<>>]
@@ -159,22 +170,24 @@ ReadHeader(p) ==
            /\ \/ have >= self.floor /\ Set(p, [seen EXCEPT !.phase = "redoing"])
               \/ Set(p, Rebuild(self))  \* the ledger is further than Redis: the entries between were not read
         \/ shard.up /\ have < last /\ ~Guarded("redo") /\ Set(p, Ready(seen, shard.chain))
-        \/ shard.up /\ have > last /\ shard.epoch < self.epoch
+        \/ shard.up /\ have > last /\ (Guarded("later_owner") => shard.epoch < self.epoch)
            /\ Set(p, IF Guarded("resend") THEN [seen EXCEPT !.phase = "ahead"] ELSE Ready(seen, shard.chain))
      /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
-\* redo.lua: one entry, onto exactly the one before it.
+\* redo.lua: one entry, onto exactly the one before it. The header then has the hash of that entry's text.
 Redo(p) ==
   LET self == process[p]
       shard == Here(p)
       number == Len(self.header.chain) + 1
-      fits == /\ shard.up /\ shard.epoch = self.header.epoch /\ Len(shard.chain) = number - 1
-              /\ (Guarded("hash") => shard.chain = SubSeq(self.counted, 1, number - 1))
-      next == IF Guarded("hash") THEN SubSeq(self.counted, 1, number) ELSE Append(shard.chain, self.counted[number])
+      before == SubSeq(self.counted, 1, number - 1)
+      next == SubSeq(self.counted, 1, number)
+      fits == /\ shard.up
+              /\ Guarded("redo_epoch") => shard.epoch = self.header.epoch
+              /\ IF Guarded("redo_hash") THEN shard.chain = before ELSE Len(shard.chain) = number - 1
       moved == [self EXCEPT !.header.chain = next]
   IN /\ self.phase = "redoing"
      /\ \/ /\ fits
-           /\ SetHere(p, Shard(shard.epoch, next, number))
+           /\ SetHere(p, Shard(shard.epoch, next, number, shard.whole /\ shard.chain = before))
            /\ Set(p, IF number = Len(self.counted) THEN Ready(moved, next) ELSE moved)
         \/ ~fits /\ Set(p, Rebuild(self)) /\ UNCHANGED server
      /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
@@ -183,8 +196,9 @@ ReadOutbox(p) ==
   LET self == process[p]
       shard == Here(p)
       last == Len(self.counted)
-      links == /\ shard.up /\ Len(shard.chain) = Len(self.header.chain) /\ shard.durable <= last
-               /\ SameAsCounted(self, SubSeq(shard.chain, 1, last))
+      links == /\ shard.up /\ Len(shard.chain) > last
+               /\ Guarded("outbox_whole") => Len(shard.chain) = Len(self.header.chain) /\ shard.durable <= last
+               /\ Guarded("outbox_hash") => ~self.hash \/ SubSeq(shard.chain, 1, last) = self.counted
   IN /\ self.phase = "ahead"
      /\ Set(p, IF links THEN [self EXCEPT !.phase = "resending", !.durable = last, !.outbox = shard.chain]
                         ELSE Rebuild(self))
@@ -198,37 +212,65 @@ Resend(p) ==
      /\ Set(p, [self EXCEPT !.awaited = chain])
      /\ UNCHANGED <<server, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
-\* 4. open.lua: compare-and-set of the epoch.
+\* 4. open.lua: compare-and-set of the epoch. A fresh shard is made where there is none, nor the rest of one.
 Open(p) ==
   LET self == process[p]
       shard == Here(p)
-      asSeen == /\ shard.up = self.header.up
-                /\ IF shard.up THEN shard.epoch = self.header.epoch /\ Len(shard.chain) = Len(self.chain)
-                   ELSE shard.loading = None
-                /\ Guarded("open_hash") => shard.chain = self.chain
+      asSeen ==
+        IF self.header.up
+        THEN /\ shard.up
+             /\ Guarded("open_epoch") => shard.epoch = self.header.epoch
+             /\ IF Guarded("open_hash") THEN shard.chain = self.chain ELSE Len(shard.chain) = Len(self.chain)
+        ELSE ~shard.up /\ (Guarded("open_nothing") => shard.token = 0)
+      fresh == [Shard(self.epoch, <<>>, 0, shard.parts = <<>>) EXCEPT !.token = shard.token, !.parts = shard.parts]
   IN /\ self.phase = "ready" /\ asSeen
-     /\ SetHere(p, IF shard.up THEN [shard EXCEPT !.epoch = self.epoch] ELSE Shard(self.epoch, <<>>, 0))
+     /\ SetHere(p, IF shard.up THEN [shard EXCEPT !.epoch = self.epoch] ELSE fresh)
      /\ Set(p, Serve(self, self.chain))
      /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
-\* A rebuild waits until the ledger has applied the last counted entry, empties the shard and loads the image.
-Empty(p) ==
-  LET self == process[p] IN
-  /\ self.phase = "rebuilding"
-  /\ MayRebuild(self)
-  /\ SetHere(p, [NoShard EXCEPT !.loading = p])
-  /\ Set(p, [self EXCEPT !.phase = "loading"])
-  /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+\* A rebuild waits until the ledger has applied the last counted entry (it may be anywhere in what counts), and reads
+\* the image in one snapshot. load-begin.lua takes the shard out of service and puts the token, here the opening's
+\* epoch; what was there is erased. A header left in service would be found by the next opening, over an empty shard.
+BeginLoad(p) ==
+  LET self == process[p]
+      shard == Here(p)
+      begun == [NoShard EXCEPT !.token = self.epoch]
+  IN /\ self.phase = "rebuilding"
+     /\ MayRebuild(self)
+     /\ SetHere(p, IF Guarded("load_unserves") \/ ~shard.up THEN begun
+                   ELSE [shard EXCEPT !.token = self.epoch, !.parts = <<>>, !.whole = FALSE])
+     /\ \E applied \in 0 .. Len(count.entries) :
+          /\ Guarded("ledger_has_it") => applied = Len(self.counted)
+          /\ Set(p, [self EXCEPT !.phase = "loading", !.chain = SubSeq(count.entries, 1, applied), !.step = 0])
+     /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
-\* The ledger may be anywhere in what counts.
-Load(p) ==
-  LET self == process[p] IN
-  /\ self.phase = "loading" /\ Here(p).loading = p
-  /\ \E applied \in 0 .. Len(count.entries) :
-       /\ Guarded("ledger_has_it") => applied = Len(self.counted)
-       /\ SetHere(p, Shard(self.epoch, SubSeq(count.entries, 1, applied), applied))
-       /\ Set(p, Serve(self, SubSeq(count.entries, 1, applied)))
-  /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+\* Two loads divide the same image differently, so that one's steps among another's leave holes and doubles.
+IsOurs(self, shard) == /\ Guarded("load_token") => shard.token = self.epoch
+                       /\ Guarded("load_step") => shard.token # 0 /\ Len(shard.parts) = self.step
+
+LoadStep(p) ==
+  LET self == process[p]
+      shard == Here(p)
+  IN /\ self.phase = "loading" /\ self.step < LoadSteps /\ IsOurs(self, shard)
+     /\ SetHere(p, [shard EXCEPT !.parts = Append(@, self.epoch)])
+     /\ Set(p, [self EXCEPT !.step = @ + 1])
+     /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+
+\* Several steps are under way at a time: those behind a lost one have left before it is known.
+LoseStep(p) ==
+  /\ process[p].phase = "loading" /\ process[p].step < LoadSteps
+  /\ Set(p, [process[p] EXCEPT !.step = @ + 1])
+  /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+
+\* load-finish.lua: the header, with its epoch, comes last.
+FinishLoad(p) ==
+  LET self == process[p]
+      shard == Here(p)
+      isWhole == shard.parts = [i \in 1 .. LoadSteps |-> self.epoch]
+  IN /\ self.phase = "loading" /\ self.step = LoadSteps /\ IsOurs(self, shard)
+     /\ SetHere(p, Shard(self.epoch, self.chain, Len(self.chain), isWhole))
+     /\ Set(p, Serve(self, self.chain))
+     /\ UNCHANGED <<sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 ----------------------------------------------------------------------------
 \* Serving.
@@ -249,7 +291,8 @@ Issue(p, key) ==
   LET self == process[p]
       shard == Here(p)
       after == Issued(self, shard, key, reached[p])
-  IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard) /\ self.durable <= Len(shard.chain)
+  IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard)
+     /\ Guarded("durable_within") => self.durable <= Len(shard.chain)
      /\ ~Has(shard.chain, key) /\ Len(shard.chain) < Stock
      /\ SetHere(p, after)
      /\ Set(p, [self EXCEPT !.chain = after.chain, !.unsent = after.chain])
@@ -277,18 +320,21 @@ Look(p) ==
   LET self == process[p]
       shard == Here(p)
   IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard)
-     /\ shard.chain # <<>>
+     /\ shard.chain # <<>> \/ ~shard.whole
      /\ Len(shard.chain) <= self.durable \/ ~Guarded("replay_when_durable")
-     /\ Tell(shard.chain)
+     /\ TellOf(shard.chain, shard.whole)
      /\ UNCHANGED <<server, process, sent>> /\ UnchangedLog /\ UnchangedWorld
 
+\* One produce is in flight, so that entries are written in the order of their numbers.
 Send(p) ==
   LET self == process[p] IN
-  /\ self.phase = "serving" /\ self.unsent # <<>> /\ self.awaited = <<>>
+  /\ self.phase \in {"serving", "draining"} /\ self.unsent # <<>>
+  /\ Guarded("one_in_flight") => self.awaited = <<>>
   /\ sent' = sent \cup {[by |-> p, epoch |-> self.epoch, chain |-> self.unsent]}
   /\ Set(p, [self EXCEPT !.awaited = self.unsent, !.unsent = <<>>])
   /\ UNCHANGED <<server, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
+\* An acknowledgement belongs to its message: one of another epoch is nobody's any more.
 LandOne(message) ==
   LET p == message.by
       self == process[p]
@@ -307,12 +353,26 @@ Acknowledge(p) ==
       on == [self EXCEPT !.durable = number, !.awaited = <<>>, !.acknowledged = "no"]
   IN /\ self.acknowledged # "no"
      /\ Guarded("offset_follows") => self.acknowledged = "follows"
-     /\ \/ /\ self.phase = "serving"
+     /\ \/ /\ self.phase \in {"serving", "draining"}
            /\ Set(p, on) /\ Tell(self.awaited)
         \/ /\ self.phase = "resending"
            /\ Set(p, IF number = Len(self.outbox) THEN Ready(on, self.outbox) ELSE on)
            /\ UNCHANGED <<told, torn>>
      /\ UNCHANGED <<server, sent>> /\ UnchangedLog /\ UnchangedWorld
+
+\* The partition is to be another's: nothing is begun any more, what is under way goes on.
+Drain(p) ==
+  LET self == process[p] IN
+  /\ Draining /\ self.phase = "serving" /\ (self.unsent # <<>> \/ self.awaited # <<>>)
+  /\ Set(p, [self EXCEPT !.phase = "draining"])
+  /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+
+\* A send that fails meanwhile ends it at once, which is `GiveUp`; without the guard what is behind it goes out.
+DrainOn(p) ==
+  LET self == process[p] IN
+  /\ ~Guarded("drain_stops") /\ self.phase = "draining" /\ self.awaited # <<>>
+  /\ Set(p, [self EXCEPT !.awaited = <<>>, !.acknowledged = "no"])
+  /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 GiveUp(p) ==
   /\ process[p].phase # "idle"
@@ -358,9 +418,10 @@ Reconnect(p) ==
 Next ==
   \/ \E p \in Processes :
        \/ Mark(p) \/ ReadBeforeMark(p) \/ BaseOfLedger(p) \/ BaseOfHeader(p) \/ ReadHeader(p)
-       \/ Redo(p) \/ ReadOutbox(p) \/ Resend(p) \/ Open(p) \/ Empty(p) \/ Load(p)
+       \/ Redo(p) \/ ReadOutbox(p) \/ Resend(p) \/ Open(p)
+       \/ BeginLoad(p) \/ LoadStep(p) \/ LoseStep(p) \/ FinishLoad(p)
        \/ \E key \in Keys : Issue(p, key) \/ IssueTwice(p, key)
-       \/ Look(p) \/ Send(p) \/ Acknowledge(p) \/ GiveUp(p) \/ Reconnect(p)
+       \/ Look(p) \/ Send(p) \/ Acknowledge(p) \/ Drain(p) \/ DrainOn(p) \/ GiveUp(p) \/ Reconnect(p)
   \/ Land \/ Replicate \/ Truncate \/ Wipe \/ Failover
 
 Spec == Init /\ [][Next]_vars

@@ -28,7 +28,6 @@ export function configurationOf({ specification, constants, off }: Check): strin
     ...Object.entries(constants).map(([name, value]) => `${name} = ${textOf(value)}`),
     `Off = ${textOf(off)}`,
   ];
-  if (specification.module === "Recovery") lines.push("None = None");
   const symmetry = members.length > 0 ? "SYMMETRY Symmetry\n" : "";
   return `CONSTANTS\n${lines.map((line) => `  ${line}\n`).join("")}SPECIFICATION Spec\n${symmetry}INVARIANTS ${invariants.join(" ")}\n`;
 }

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { StackFailure } from "@coupon/stack";
 import Table from "cli-table3";
 import type { Check } from "./check.ts";
-import { PROTOCOL, PROTOCOL_WIDE, WITHOUT_ONE_GUARD } from "./checks.ts";
+import { HELD_BY_OTHERS, PROTOCOL, PROTOCOL_WIDE, WITHOUT_ONE_GUARD } from "./checks.ts";
 import { type Finding, runTlc } from "./tlc.ts";
 
 const USAGE = `npm run model                     checks the protocol and every guard, bounds as in the tests
@@ -53,7 +53,11 @@ async function main(): Promise<boolean> {
   }
   if (values.trace !== undefined) return trace(values.trace);
   const whole = values.wide === true ? [...PROTOCOL, ...PROTOCOL_WIDE] : PROTOCOL;
-  const results = [await report("the protocol", whole, held), await report("without", WITHOUT_ONE_GUARD, broken)];
+  const results = [
+    await report("the protocol", whole, held),
+    await report("without what others hold", HELD_BY_OTHERS, held),
+    await report("without", WITHOUT_ONE_GUARD, broken),
+  ];
   return results.every((good) => good);
 }
 

@@ -73,7 +73,7 @@ export function buildInternalApp(
   app.register(async (scope) => {
     const ours = scope as unknown as Service;
     requireInternalToken(ours, token);
-    internalOperationsRoute(ours, owner);
+    internalOperationsRoute(ours, resources, owner);
     internalDeactivateRoute(ours, resources);
     internalCorrectRoute(ours, resources);
   });

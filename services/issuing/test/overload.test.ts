@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { createFaultProxy, eventually, type FaultProxy } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { SignedCaller } from "./support/signed-caller.ts";
 import { type Running, World } from "./support/world.ts";
 
 const CLAIMERS = 120;
@@ -43,19 +44,60 @@ async function metric(name: string): Promise<number> {
 
 const refusedOf = (loadClass: string) => metric(`issuing_admission_refused_total{class="${loadClass}"`);
 
-function redeem(couponId: string, userId: string) {
-  const order = {
-    ...{ amount: 10_000, currency: "CNY" },
-    lines: [{ lineId: "1", productId: "p", quantity: 2, unitAmount: 5_000 }],
-  };
-  return caller.call("POST", `/v1/orders/order-${userId}/redeem`, { userId, couponIds: [couponId], order });
+const order = {
+  ...{ amount: 10_000, currency: "CNY" },
+  lines: [{ lineId: "1", productId: "p", quantity: 2, unitAmount: 5_000 }],
+};
+
+interface Bought {
+  userId: string;
+  couponId: string;
+}
+
+/** Each of a checkout's critical calls, and what precedes it for the same coupon. */
+const critical = {
+  redeem: { before: null, ask: (one: Bought, by = caller) => askOrder(by, "redeem", one, { order }) },
+  release: {
+    before: (one: Bought) => askOrder(caller, "lock", one, { order, holdSeconds: 3_600 }),
+    ask: (one: Bought, by = caller) => askOrder(by, "release", one, {}),
+  },
+  reversal: {
+    before: (one: Bought) => askOrder(caller, "redeem", one, { order }),
+    ask: ({ userId, couponId }: Bought, by = caller) => {
+      const wish = { couponIds: [couponId], all: true, reason: "test" };
+      return by.call("POST", `/v1/orders/order-${userId}/reversals`, wish, { idempotencyKey: userId });
+    },
+  },
+};
+
+type Critical = keyof typeof critical;
+const criticalKinds = Object.keys(critical) as Critical[];
+
+function askOrder(by: SignedCaller, step: string, { userId, couponId }: Bought, more: object) {
+  return by.call("POST", `/v1/orders/order-${userId}/${step}`, { userId, couponIds: [couponId], ...more });
+}
+
+/** Coupons that are ready for a critical call each. */
+async function prepare(name: string, count: number): Promise<[Critical, Bought][]> {
+  const ready: [Critical, Bought][] = [];
+  for (let i = 0; i < count; i += 1) {
+    for (const kind of criticalKinds) {
+      const userId = `${name}-${kind}-${i}`;
+      const { body } = await caller.claim(batchId, userId, "key");
+      const bought = { userId, couponId: String(body.couponId) };
+      const before = await critical[kind].before?.(bought);
+      if (before !== undefined) expect(before.status).toBe(200);
+      ready.push([kind, bought]);
+    }
+  }
+  return ready;
 }
 
 /** Claims in a closed loop that pays no heed to `Retry-After`. */
-async function claimAll(name: string): Promise<Map<number, number>> {
+async function claimAll(name: string, by = caller): Promise<Map<number, number>> {
   const statuses = new Map<number, number>();
   for (let i = 0; i < CLAIMS_EACH; i += 1) {
-    const { status, body, headers } = await caller.claim(batchId, `${name}-${i}`, "key");
+    const { status, body, headers } = await by.claim(batchId, `${name}-${i}`, "key");
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
     if (status !== 503) continue;
     expect(body).toMatchObject({ code: "overloaded", retryable: true, outcome: "none" });
@@ -64,20 +106,16 @@ async function claimAll(name: string): Promise<Map<number, number>> {
   return statuses;
 }
 
-test("too many claims are refused while redemptions pass, all bounded, and afterwards it is as before", async () => {
-  const coupons = new Map<string, string>();
-  for (let i = 0; i < 10; i += 1) {
-    const { body } = await caller.claim(batchId, `buyer-${i}`, "key");
-    coupons.set(`buyer-${i}`, String(body.couponId));
-  }
+test("too many claims are refused while redemptions, releases and reversals pass, all bounded, and then it is as before", async () => {
+  const ready = await prepare("buyer", 5);
   proxy.delay(40);
   const claims = Promise.all(Array.from({ length: CLAIMERS }, (_, i) => claimAll(`user-${i}`)));
   await eventually(async () => (await refusedOf("claims")) > 0);
-  const redeemed: number[] = [];
+  const passed: [Critical, number][] = [];
   const inFlight: number[] = [];
   const held: number[] = [];
-  for (const [userId, couponId] of coupons) {
-    redeemed.push((await redeem(couponId, userId)).status);
+  for (const [kind, bought] of ready) {
+    passed.push([kind, (await critical[kind].ask(bought)).status]);
     inFlight.push(await metric("issuing_admission_in_flight"));
     held.push(await metric("issuing_admission_refusals_held"));
     expect((await fetch(`${issuing.baseUrl}/readyz`)).status).toBe(200);
@@ -88,7 +126,7 @@ test("too many claims are refused while redemptions pass, all bounded, and after
   expect(count(201) + count(503)).toBe(CLAIMERS * CLAIMS_EACH);
   expect(count(201)).toBeGreaterThan(100);
   expect(count(503)).toBe(await refusedOf("claims"));
-  expect(redeemed).toEqual(new Array(10).fill(200));
+  expect(passed).toEqual(ready.map(([kind]) => [kind, kind === "reversal" ? 201 : 200]));
   expect(await refusedOf("critical")).toBe(0);
   expect(Math.max(...inFlight)).toBeLessThanOrEqual(LIMIT_MAX);
   expect(Math.max(...held)).toBeGreaterThan(0);
@@ -131,4 +169,48 @@ test("senders who go away in the middle of their body leave nothing behind", asy
   }
   expect(await metric("issuing_admission_in_flight")).toBe(0);
   expect((await caller.claim(batchId, "after-them", "key")).status).toBe(201);
+});
+
+test("an owner refuses claims that other processes forward, too, and the critical calls among them pass", async () => {
+  const front = await world.issuing({
+    ISSUING_ROLES: "claims,orders",
+    OVERLOAD_LIMIT_INITIAL: "4096",
+    OVERLOAD_LIMIT_MIN: "4096",
+  });
+  const through = new SignedCaller(caller.callerId, caller.keyId, caller.secret);
+  through.baseUrl = front.baseUrl;
+  await eventually(async () => (await through.claim(batchId, "through", "key")).status < 300);
+  const ready = await prepare("forwarded", 3);
+  const before = await refusedOf("claims");
+  proxy.delay(40);
+  const claims = Promise.all(Array.from({ length: CLAIMERS }, (_, i) => claimAll(`through-${i}`, through)));
+  await eventually(async () => (await refusedOf("claims")) > before);
+  const inFlight: number[] = [];
+  for (const [kind, bought] of ready) {
+    expect([kind, (await critical[kind].ask(bought, through)).status]).toEqual([kind, kind === "reversal" ? 201 : 200]);
+    inFlight.push(await metric("issuing_admission_in_flight"));
+  }
+  const statuses = (await claims).flatMap((it) => [...it]);
+  proxy.delay(0);
+  const refused = statuses.reduce((sum, [status, n]) => (status === 503 ? sum + n : sum), 0);
+  expect(refused).toBe((await refusedOf("claims")) - before);
+  expect(await refusedOf("critical")).toBe(0);
+  expect(Math.max(...inFlight)).toBeLessThanOrEqual(LIMIT_MAX);
+  expect(await metric("issuing_admission_in_flight")).toBe(0);
+  expect((await through.claim(batchId, "through-afterwards", "key")).status).toBe(201);
+  await front.close();
+});
+
+test("a large request of grants counts once at the owner that it is forwarded to", async () => {
+  const front = await world.issuing({ ISSUING_ROLES: "claims" });
+  const through = new SignedCaller(caller.callerId, caller.keyId, caller.secret);
+  through.baseUrl = front.baseUrl;
+  await eventually(async () => (await through.claim(batchId, "grants", "key")).status < 300);
+  const grants = Array.from({ length: 500 }, (_, i) => ({ idempotencyKey: `g${i}`, userId: `granted-${i}` }));
+  const { status, body } = await through.call("POST", `/v1/batches/${batchId}/grants`, { grants });
+  expect(status).toBe(200);
+  const outcomes = body.outcomes as { outcome: string }[];
+  expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(["issued"]));
+  expect(await metric("issuing_admission_in_flight")).toBe(0);
+  await front.close();
 });

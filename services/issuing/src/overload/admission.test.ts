@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { Answer, Operation } from "../owner/operation.ts";
 import { Admission } from "./admission.ts";
+import { ForwardedOperations } from "./forwarded-operations.ts";
 import { loadClasses, loadClassOf } from "./load-class.ts";
 
 function admissionWith(change: object = {}) {
@@ -53,6 +55,28 @@ test("refusals are counted by class, held, and all answered at the end", () => {
   admission.refuse("claims", "e", 1_100);
   expect(answered).toEqual(["a", "b", "c", "d", "e"]);
   expect(admission.held).toBe(0);
+});
+
+const operation = (op: string, request: object = {}) => ({ op, batch: 1, shard: 0, request }) as never as Operation;
+
+test("of a forwarded message each operation is let in by its class, and its grants are as one", async () => {
+  const { admission } = admissionWith();
+  for (let i = 0; i < 79; i += 1) admission.entered();
+  const ask = async (): Promise<Answer> => ({ kind: "recovering" });
+  const claim = operation("claim", { via: "c" });
+  const grant = operation("claim", { via: "g" });
+  const message = [grant, grant, grant, ...Array.from({ length: 15 }, () => claim), operation("redeem")];
+  const forwarded = new ForwardedOperations(
+    admission,
+    ask,
+    message.map((one) => [one, 1_000]),
+  );
+  const answers = message.map((one) => forwarded.submit(one, 1_000));
+  expect(admission.inFlight).toBe(79 + 1 + 10 + 1);
+  const kinds = (await Promise.all(answers)).map(({ kind }) => kind);
+  expect(kinds).toEqual([...new Array(3 + 10).fill("recovering"), ...new Array(5).fill("overloaded"), "recovering"]);
+  expect(admission.refused).toMatchObject({ jobs: 0, claims: 5, critical: 0 });
+  expect(admission.inFlight).toBe(79);
 });
 
 test("a route without a class can't be added", () => {

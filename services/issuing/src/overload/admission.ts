@@ -85,10 +85,15 @@ export class Admission<Held> {
   }
 
   refuse(loadClass: LoadClass, held: Held, nowMs: number): void {
-    this.#refused[loadClass] += 1;
-    this.#limiting = true;
+    this.refusedAtOnce(loadClass);
     if (this.#closed) this.#settings.answer(held);
     else this.#pace.refuse(held, nowMs);
+  }
+
+  /** Counts a request that was refused with an answer which can't be held. */
+  refusedAtOnce(loadClass: LoadClass): void {
+    this.#refused[loadClass] += 1;
+    this.#limiting = true;
   }
 
   start(): void {

@@ -1,3 +1,5 @@
+import type { Operation } from "../owner/operation.ts";
+
 /** In the order in which they are refused when there is too much: reads first, checkout last. */
 export const loadClasses = ["reads", "jobs", "claims", "locks", "critical"] as const;
 
@@ -32,4 +34,10 @@ export function loadClassOf(method: string, url: string): LoadClass {
   const found = routes[`${method === "HEAD" ? "GET" : method} ${url}`];
   if (found === undefined) throw new Error(`${method} ${url} has no load class`);
   return found;
+}
+
+/** That of the route which a forwarded operation came by; what our own services ask is for the good of all. */
+export function loadClassOfOperation(operation: Operation): LoadClass {
+  if (operation.op === "claim") return operation.request.via === "g" ? "jobs" : "claims";
+  return operation.op === "lock" ? "locks" : "critical";
 }

@@ -1,8 +1,10 @@
 import { PassThrough } from "node:stream";
 import { type Service, strictObject } from "@coupon/service-kit";
 import { Type } from "typebox";
+import { ForwardedOperations } from "../../overload/forwarded-operations.ts";
 import type { Answer, Operation } from "../../owner/operation.ts";
 import type { Owner } from "../../owner/owner.ts";
+import type { IssuingResources } from "../../resources.ts";
 
 const schema = {
   summary: "Operations forwarded by another issuing process",
@@ -16,9 +18,10 @@ const schema = {
  * Called by other issuing processes alone. Answers in lines of `[[index, answer], …]`, each as soon as it
  * is there, so that one recovering shard holds up nobody else's answers.
  */
-export function internalOperationsRoute(app: Service, owner: Owner): void {
+export function internalOperationsRoute(app: Service, { admission }: IssuingResources, owner: Owner): void {
   app.post("/internal/v1/operations", { schema }, async (request, reply) => {
     const operations = request.body.operations as [Operation, number][];
+    const forwarded = new ForwardedOperations(admission, (...asked) => owner.submit(...asked), operations);
     const lines = new PassThrough();
     let left = operations.length;
     let ready: [number, Answer][] = [];
@@ -28,7 +31,7 @@ export function internalOperationsRoute(app: Service, owner: Owner): void {
       if (left === 0) lines.end();
     };
     operations.forEach(([operation, withinMs], index) => {
-      void owner.submit(operation, withinMs).then((answer) => {
+      void forwarded.submit(operation, withinMs).then((answer) => {
         left -= 1;
         ready.push([index, answer]);
         if (ready.length === 1) setImmediate(flush);
