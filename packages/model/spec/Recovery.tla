@@ -6,9 +6,10 @@
 (* packages/redis/src/scripts; docs/recovery.md explains both.             *)
 (*                                                                         *)
 (* A process that stands still for any time is one that takes no step. A   *)
-(* lost reply, a time-out, a mismatch, a disturbed opening and a kill are  *)
-(* one step, `GiveUp`: everything in the process's memory is forgotten, and *)
-(* it, or another, opens again. What it had sent is still under way.       *)
+(* lost reply, a time-out, a mismatch and a kill are one step, `GiveUp`:   *)
+(* everything in the process's memory is forgotten, and it, or another,    *)
+(* opens again. What it had sent is still under way. A disturbed opening   *)
+(* of the shard begins anew under its marker: `LookAgain`, `CountAgain`.   *)
 (*                                                                         *)
 (* What a server or a process refuses to go on with is a `Guarded`          *)
 (* condition, and a check takes it out. The plain ones say what a step is: *)
@@ -143,12 +144,13 @@ BaseOfHeader(p) ==
 \* 3. Bring Redis to the last counted entry.
 SameAsCounted(self, chain) == ~Guarded("hash") \/ ~self.hash \/ chain = self.counted
 
+\* `outbox`: what Redis had ahead of the log, to be sent in front of all else; what counts of it already is `durable`.
 Serve(self, chain) ==
-  [self EXCEPT !.phase = "serving", !.chain = chain, !.durable = Len(chain), !.counted = <<>>, !.floor = 0,
-               !.floorOf = 0, !.hash = TRUE, !.step = 0, !.header = NoShard, !.outbox = <<>>]
+  [self EXCEPT !.phase = "serving", !.chain = chain, !.durable = IF self.outbox = <<>> THEN Len(chain) ELSE @,
+               !.counted = <<>>, !.floor = 0, !.floorOf = 0, !.hash = TRUE, !.step = 0, !.header = NoShard]
 
 Rebuild(self) == [self EXCEPT !.phase = "rebuilding", !.header = NoShard, !.outbox = <<>>]
-Ready(self, chain) == [self EXCEPT !.phase = "ready", !.chain = chain, !.outbox = <<>>]
+Ready(self, chain) == [self EXCEPT !.phase = "ready", !.chain = chain]
 
 \* A number that is only known to be durable is not the last that counts: with the header that told it, which was
 \* opened with all before its epoch settled, it is enough; without it, it is not.
@@ -200,17 +202,27 @@ ReadOutbox(p) ==
                /\ Guarded("outbox_whole") => Len(shard.chain) = Len(self.header.chain) /\ shard.durable <= last
                /\ Guarded("outbox_hash") => ~self.hash \/ SubSeq(shard.chain, 1, last) = self.counted
   IN /\ self.phase = "ahead"
-     /\ Set(p, IF links THEN [self EXCEPT !.phase = "resending", !.durable = last, !.outbox = shard.chain]
+     /\ Set(p, IF links THEN [Ready(self, shard.chain) EXCEPT !.durable = last, !.outbox = shard.chain]
                         ELSE Rebuild(self))
      /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
-Resend(p) ==
+\* The shard could not be reached, or changed: nobody else writes what counts after the marker, so what was counted up
+\* to it stays what counts, and the shard is looked at anew.
+LookAgain(p) ==
+  LET self == process[p] IN
+  /\ self.phase \in {"redoing", "ahead", "ready"}
+  /\ Set(p, [self EXCEPT !.phase = "header", !.chain = <<>>, !.durable = 0, !.header = NoShard, !.outbox = <<>>])
+  /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+
+\* What counts was not known well enough for the shard that is here: it is counted up to the same marker again, from
+\* wherever that can be done by now.
+CountAgain(p) ==
   LET self == process[p]
-      chain == SubSeq(self.outbox, 1, self.durable + 1)
-  IN /\ self.phase = "resending" /\ self.awaited = <<>>
-     /\ sent' = sent \cup {[by |-> p, epoch |-> self.epoch, chain |-> chain]}
-     /\ Set(p, [self EXCEPT !.awaited = chain])
-     /\ UNCHANGED <<server, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+      beginning == [epoch |-> 0, number |-> 0, entries |-> <<>>, gap |-> FALSE]
+  IN /\ DatabaseAway /\ self.phase \in {"header", "rebuilding"} /\ ~self.hash
+     /\ Set(p, [self EXCEPT !.phase = "base", !.floor = 0, !.floorOf = 0, !.hash = TRUE,
+                            !.counted = CountStretch(beginning, 1, self.epoch).entries])
+     /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
 \* 4. open.lua: compare-and-set of the epoch. A fresh shard is made where there is none, nor the rest of one.
 Open(p) ==
@@ -281,6 +293,17 @@ Expected(self, shard) ==
        IF Guarded("script_hash") THEN shard.chain = self.chain ELSE Len(shard.chain) = Len(self.chain)
   /\ Guarded("script_epoch") => shard.epoch = self.epoch
 
+\* The outbox goes first: no script call is made before it has left.
+Resend(p) ==
+  LET self == process[p]
+      chain == SubSeq(self.outbox, 1, self.durable + 1)
+  IN /\ self.phase \in {"serving", "draining"} /\ self.outbox # <<>> /\ self.awaited = <<>>
+     /\ sent' = sent \cup {[by |-> p, epoch |-> self.epoch, chain |-> chain]}
+     /\ Set(p, [self EXCEPT !.awaited = chain, !.outbox = IF chain = @ THEN <<>> ELSE @])
+     /\ UNCHANGED <<server, told, torn>> /\ UnchangedLog /\ UnchangedWorld
+
+HasLeft(self) == self.unsent = <<>> /\ self.outbox = <<>>
+
 Has(chain, key) == \E i \in 1 .. Len(chain) : chain[i].key = key
 
 \* One script call for one key, and its reply. An entry that two servers wrote is two entries: their times differ.
@@ -291,7 +314,7 @@ Issue(p, key) ==
   LET self == process[p]
       shard == Here(p)
       after == Issued(self, shard, key, reached[p])
-  IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard)
+  IN /\ self.phase = "serving" /\ HasLeft(self) /\ Expected(self, shard)
      /\ Guarded("durable_within") => self.durable <= Len(shard.chain)
      /\ ~Has(shard.chain, key) /\ Len(shard.chain) < Stock
      /\ SetHere(p, after)
@@ -306,7 +329,7 @@ IssueTwice(p, key) ==
       s == 3 - reached[p]
       after == Issued(self, server[s], key, s)
   IN /\ SentTwice /\ master = 2 /\ (s = 2 \/ ConnectBack)
-     /\ self.phase = "serving" /\ self.unsent = <<>>
+     /\ self.phase = "serving" /\ HasLeft(self)
      /\ Expected(self, first) /\ Expected(self, server[s])
      /\ ~Has(first.chain, key) /\ Len(first.chain) < Stock
      /\ ~Has(server[s].chain, key) /\ Len(server[s].chain) < Stock
@@ -319,7 +342,7 @@ IssueTwice(p, key) ==
 Look(p) ==
   LET self == process[p]
       shard == Here(p)
-  IN /\ self.phase = "serving" /\ self.unsent = <<>> /\ Expected(self, shard)
+  IN /\ self.phase = "serving" /\ HasLeft(self) /\ Expected(self, shard)
      /\ shard.chain # <<>> \/ ~shard.whole
      /\ Len(shard.chain) <= self.durable \/ ~Guarded("replay_when_durable")
      /\ TellOf(shard.chain, shard.whole)
@@ -353,17 +376,14 @@ Acknowledge(p) ==
       on == [self EXCEPT !.durable = number, !.awaited = <<>>, !.acknowledged = "no"]
   IN /\ self.acknowledged # "no"
      /\ Guarded("offset_follows") => self.acknowledged = "follows"
-     /\ \/ /\ self.phase \in {"serving", "draining"}
-           /\ Set(p, on) /\ Tell(self.awaited)
-        \/ /\ self.phase = "resending"
-           /\ Set(p, IF number = Len(self.outbox) THEN Ready(on, self.outbox) ELSE on)
-           /\ UNCHANGED <<told, torn>>
+     /\ self.phase \in {"serving", "draining"}
+     /\ Set(p, on) /\ Tell(self.awaited)
      /\ UNCHANGED <<server, sent>> /\ UnchangedLog /\ UnchangedWorld
 
 \* The partition is to be another's: nothing is begun any more, what is under way goes on.
 Drain(p) ==
   LET self == process[p] IN
-  /\ Draining /\ self.phase = "serving" /\ (self.unsent # <<>> \/ self.awaited # <<>>)
+  /\ Draining /\ self.phase = "serving" /\ (~HasLeft(self) \/ self.awaited # <<>>)
   /\ Set(p, [self EXCEPT !.phase = "draining"])
   /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
@@ -418,7 +438,7 @@ Reconnect(p) ==
 Next ==
   \/ \E p \in Processes :
        \/ Mark(p) \/ ReadBeforeMark(p) \/ BaseOfLedger(p) \/ BaseOfHeader(p) \/ ReadHeader(p)
-       \/ Redo(p) \/ ReadOutbox(p) \/ Resend(p) \/ Open(p)
+       \/ Redo(p) \/ ReadOutbox(p) \/ LookAgain(p) \/ CountAgain(p) \/ Open(p) \/ Resend(p)
        \/ BeginLoad(p) \/ LoadStep(p) \/ LoseStep(p) \/ FinishLoad(p)
        \/ \E key \in Keys : Issue(p, key) \/ IssueTwice(p, key)
        \/ Look(p) \/ Send(p) \/ Acknowledge(p) \/ Drain(p) \/ DrainOn(p) \/ GiveUp(p) \/ Reconnect(p)

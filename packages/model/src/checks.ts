@@ -114,7 +114,7 @@ export const WITHOUT_ONE_GUARD: readonly Check[] = [
   recovery("load_step", "AnswersFollow", { ...LOADS, Faults: ["wipe"] }),
   recovery("load_unserves", "AnswersFollow", LOADS),
   recovery("open_nothing", "AnswersFollow", { ...LOADS, Faults: ["wipe"] }),
-  recovery("gap_fails", "LedgerGoesOn", { DatabaseAway: true, Stock: 2, Faults: ["truncate"] }),
+  recovery("gap_fails", "AnswersFollow", { DatabaseAway: true, Stock: 2, Faults: ["truncate"] }),
   without("position_cas", "ExactlyOnce", LEDGER, LEDGER_BASE),
   without("one_transaction", "ExactlyOnce", LEDGER, LEDGER_BASE),
   without("debit_durable", "NoOversell", TRANSFER, { Stock: 2, TransfersMax: 2 }),
