@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPool, readPositions } from "@coupon/database";
-import type { Answer, History } from "@coupon/history";
-import { keyHashOf, shardOf } from "@coupon/redis";
-import { readLedger } from "../history/read-ledger.ts";
+import type { Answer, BatchVersion, History, HotRow } from "@coupon/history";
+import { connectRedis, keyHashOf, shardOf } from "@coupon/redis";
+import { readHot } from "../history/read-hot.ts";
+import { readBooks, readLedger } from "../history/read-ledger.ts";
 import { readWholeLog } from "../history/read-log.ts";
 import type { PlannedBatch } from "./draw-batches.ts";
 import type { Platform } from "./platform.ts";
@@ -92,10 +93,26 @@ export async function takeHistory(platform: Platform): Promise<{ history: Histor
       operations: platform.recorder.operations,
       log,
       ledger: await readLedger(pool),
+      books: await readBooks(pool),
+      hot: await readAllHot(platform),
       keyHash: (callerId, via, key) => keyHashOf(hashKey, callerId, via, key),
     };
     return { history, stuck };
   } finally {
     await pool.end();
+  }
+}
+
+/** Every shard of every batch, as Redis has it. */
+async function readAllHot(platform: Platform): Promise<HotRow[]> {
+  const shards = platform.batches.terms.flatMap(({ versions }) => {
+    const { batchNumber: batch, shards: count } = (versions.at(-1) as BatchVersion).definition;
+    return Array.from({ length: count }, (_, shard) => ({ batch, shard }));
+  });
+  const redis = await connectRedis({ url: platform.parts.redis.url, cluster: false });
+  try {
+    return await readHot(redis, platform, shards);
+  } finally {
+    await redis.close();
   }
 }

@@ -5,6 +5,8 @@ import { checkRead } from "./calls/reads.ts";
 import { Refusals } from "./calls/refusals.ts";
 import { Findings } from "./findings.ts";
 import type { Finding, History, Operation } from "./history.ts";
+import { compareBooks } from "./ledger/compare-books.ts";
+import { compareHot } from "./ledger/compare-hot.ts";
 import { compareLedger } from "./ledger/compare-ledger.ts";
 import { Books } from "./log/books.ts";
 import { readLog } from "./log/read-log.ts";
@@ -21,6 +23,8 @@ export function checkHistory(history: History, options: { detailedMax?: number }
   const books = new Books(history);
   readLog(history, books, findings);
   if (history.ledger !== null) compareLedger(history.ledger, books, findings);
+  if (history.books !== undefined) compareBooks(history.books, books, findings);
+  if (history.hot !== undefined) compareHot(history.hot, books, findings);
   const refusals = new Refusals();
   const positions = new Positions();
   const claims = new Claims(books, findings, refusals, positions, history.keyHash);

@@ -1,10 +1,12 @@
 import { hash } from "node:crypto";
 import type { Entry } from "@coupon/domain";
 import { expect, test } from "vitest";
-import { cleanHistory } from "../src/generate/index.ts";
+import { cleanHistory, referenceBooks } from "../src/generate/index.ts";
 import {
+  type BookRows,
   checkHistory,
   type History,
+  type HotRow,
   type LedgerRows,
   type LogEntry,
   type Operation,
@@ -16,6 +18,8 @@ interface Whole extends History {
   operations: Operation[];
   log: LogEntry[];
   ledger: LedgerRows & { coupons: LedgerRows["coupons"] & unknown[] };
+  books: BookRows & { postings: unknown[]; balances: unknown[] };
+  hot: HotRow[];
 }
 
 function whole(): Whole {
@@ -26,7 +30,42 @@ function whole(): Whole {
     operations: structuredClone([...history.operations]),
     log: structuredClone([...history.log]),
     ledger: structuredClone({ ...ledger, coupons: [...ledger.coupons] }),
+    books: referenceBooks(history.log, history.batches) as Whole["books"],
+    hot: ledger.shards.map(hotRow),
   };
+}
+
+function hotRow({
+  batch,
+  shard,
+  number,
+  hash,
+  issued,
+  rules,
+  credited,
+  debited,
+}: LedgerRows["shards"][number]): HotRow {
+  return { batch, shard, number, hash, issued, left: (rules?.allotment ?? 0) + credited - debited - issued };
+}
+
+/** The first line of that event and account. */
+function line(history: Whole, event: string, account: string): BookRows["postings"][number] {
+  const found = history.books.postings.find((one) => one.event === event && one.account === account);
+  if (found === undefined) throw new Error(`the books have no ${event} in ${account}`);
+  return found;
+}
+
+/** Takes lines out of the books, and out of what they add up to. */
+function strike(history: Whole, lines: readonly BookRows["postings"][number][]): void {
+  for (const { number: _, amount, coupons, ...account } of lines) {
+    const balance = history.books.balances.find((one) =>
+      Object.entries(account).every(([name, value]) => one[name as keyof typeof one] === value),
+    );
+    if (balance === undefined) throw new Error("a line without a balance");
+    balance.amount -= amount;
+    balance.coupons -= coupons;
+  }
+  (history.books as { postings: unknown[] }).postings = history.books.postings.filter((one) => !lines.includes(one));
 }
 
 type Of<Name extends Operation["op"]> = Extract<Operation, { op: Name }>;
@@ -321,6 +360,72 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
     },
   ],
   ["a hold's row that is missing", "ledger_differs", ({ ledger }) => void (ledger.holds as unknown[]).pop()],
+  [
+    "a line of an amount off by one",
+    "money",
+    (history) => {
+      line(history, "redeem", "cost").amount += 1;
+    },
+  ],
+  ["a line that is there twice", "money", ({ books }) => void books.postings.push(books.postings[0])],
+  [
+    "one party's lines that are missing",
+    "money",
+    (history) => {
+      const { number, batch, shard, party } = line(history, "redeem", "cost");
+      strike(
+        history,
+        history.books.postings.filter(
+          (one) => one.number === number && one.batch === batch && one.shard === shard && one.party === party,
+        ),
+      );
+    },
+  ],
+  [
+    "a reversal without lines",
+    "money",
+    (history) => {
+      const { number, batch, shard } = line(history, "reverse", "cost");
+      strike(
+        history,
+        history.books.postings.filter((one) => one.number === number && one.batch === batch && one.shard === shard),
+      );
+    },
+  ],
+  [
+    "a balance off by one",
+    "money",
+    ({ books }) => {
+      (books.balances[0] as { amount: number }).amount += 1;
+    },
+  ],
+  [
+    "an expiry of a coupon that may still be redeemed",
+    "money",
+    ({ books }) => {
+      const issued = books.postings.filter((one) => one.event === "issue").slice(0, 2);
+      for (const one of issued) {
+        const expired = { ...one, event: "expire", amount: -one.amount };
+        books.postings.push(expired);
+        books.balances.push(expired);
+      }
+    },
+  ],
+  ["a shard that Redis lacks", "redis_differs", ({ hot }) => void hot.pop()],
+  [
+    "stock in Redis off by one",
+    "redis_differs",
+    ({ hot }) => {
+      (hot[0] as HotRow).left += 1;
+    },
+  ],
+  [
+    "a shard in Redis of another history",
+    "redis_differs",
+    ({ hot }) => {
+      (hot[0] as HotRow).hash = "0";
+    },
+  ],
 ];
 
 test("the history that is tampered with is clean before", () => {
