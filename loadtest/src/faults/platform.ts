@@ -1,16 +1,19 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts, type ServiceProcess, StackFailure, startServiceProcess, uniqueName } from "@coupon/testkit";
+import type { BatchTerms, Operation } from "@coupon/history";
+import { freePorts, type ServiceProcess, StackFailure, startServiceProcess } from "@coupon/testkit";
 import { HistoryRecorder } from "../history/recorder.ts";
 import { OwnPlatform } from "../own-platform/own-platform.ts";
+import { auditLedger } from "./audit.ts";
 import type { ProcessName } from "./fault.ts";
 import { type Parts, PLACES } from "./parts.ts";
 import { PublishedBatches } from "./published-batches.ts";
-import type { Schedule } from "./schedule.ts";
+import { processId, type Schedule } from "./schedule.ts";
 
 const BEGINS_WITHIN_MS = 20_000;
 const DRAINS_WITHIN_MS = 8_000;
 const ANSWERS_WITHIN_MS = 4_000;
+const APPENDED_WITHIN_MS = 500;
 /** Characters of what a process wrote that a report shows. */
 const OUTPUT_MAX = 30_000;
 
@@ -25,6 +28,8 @@ export class Platform extends OwnPlatform {
   /** Of issuing processes that have ended. */
   readonly #outputs: string[] = [];
   readonly #ports = new Map<string, number>();
+  /** Issuing processes that were begun, by their place. */
+  readonly #begun = new Map<number, number>();
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
   constructor(parts: Parts, schedule: Schedule) {
@@ -43,6 +48,11 @@ export class Platform extends OwnPlatform {
 
   get batches(): PublishedBatches {
     return this.#started().batches;
+  }
+
+  /** What was published and asked so far, also where it has not come to a start. */
+  get seen(): { terms: BatchTerms[]; operations: Operation[] } {
+    return { terms: this.#made?.batches.terms ?? [], operations: this.#made?.recorder.operations ?? [] };
   }
 
   async start(): Promise<void> {
@@ -106,12 +116,33 @@ export class Platform extends OwnPlatform {
         ...this.env,
         REUSE_PORT: "true",
         INTERNAL_PORT: String(internalPort),
-        PROCESS_ID: uniqueName("p"),
+        PROCESS_ID: this.#nextId(index),
         REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[index]?.port}`,
         LEDGER_URL: `http://127.0.0.1:${this.#ports.get("ledger-0")}`,
       },
     });
+  }
+
+  /** Owners are chosen by the processes' ids, so these follow from the seed: the nth process in that place. */
+  #nextId(index: number): string {
+    const nth = (this.#begun.get(index) ?? 0) + 1;
+    this.#begun.set(index, nth);
+    return processId(this.#schedule, index, nth);
+  }
+
+  /** Has the ledger audit everything; what it finds. */
+  async audit(): Promise<string[]> {
+    const token = await this.opened.issuer.token("the-auditor", ["operator"]);
+    return auditLedger(`http://127.0.0.1:${this.#ports.get("ledger-0")}`, token);
+  }
+
+  /** Writes what is there already once more into the log, and throws where that is refused. */
+  append(): Promise<void> {
+    const { callerId, keyId, secret } = this.shop;
+    const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
+    const caller = { callerId, version: 1, name: callerId, status: "live", keys } as const;
+    return this.opened.publisher.publishCaller(caller, APPENDED_WITHIN_MS);
   }
 
   /** A ledger; in a group of its own it applies everything beside the others. */
