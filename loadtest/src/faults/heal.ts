@@ -12,6 +12,8 @@ import type { Platform } from "./platform.ts";
 const HEALED_WITHIN_MS = 20_000;
 const APPLIED_WITHIN_MS = 15_000;
 const EMPTIERS = 8;
+/** Redis' clock and this process' are of one machine; one of them may be set while the other runs on. */
+const CLOCKS_DIFFER_MS = 2_000;
 
 /** Asks every shard of every batch until it gives a yes or a no. Returns what stayed stuck. */
 export async function heal(platform: Platform, batches: readonly PlannedBatch[]): Promise<string[]> {
@@ -96,6 +98,7 @@ export async function takeHistory(platform: Platform): Promise<{ history: Histor
       books: await readBooks(pool),
       hot: await readAllHot(platform),
       keyHash: (callerId, via, key) => keyHashOf(hashKey, callerId, via, key),
+      clock: { originMs: performance.timeOrigin, toleranceMs: CLOCKS_DIFFER_MS + platform.clockStepsMs },
     };
     return { history, stuck };
   } finally {

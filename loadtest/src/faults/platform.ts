@@ -131,6 +131,14 @@ export class Platform extends OwnPlatform {
     return processId(this.#schedule, index, nth);
   }
 
+  /** By how much the schedule steps the clocks of shards, all taken together. */
+  get clockStepsMs(): number {
+    return this.#schedule.faults.reduce(
+      (sum, fault) => sum + (fault.kind === "clock-step" ? Math.abs(fault.minutes) * 60_000 : 0),
+      0,
+    );
+  }
+
   /** Has the ledger audit everything; what it finds. */
   async audit(): Promise<string[]> {
     const token = await this.opened.issuer.token("the-auditor", ["operator"]);

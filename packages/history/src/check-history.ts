@@ -25,7 +25,7 @@ export function checkHistory(history: History, options: { detailedMax?: number }
   if (history.ledger !== null) compareLedger(history.ledger, books, findings);
   if (history.books !== undefined) compareBooks(history.books, books, findings);
   if (history.hot !== undefined) compareHot(history.hot, books, findings);
-  const refusals = new Refusals();
+  const refusals = new Refusals(history.clock);
   const positions = new Positions();
   const claims = new Claims(books, findings, refusals, positions, history.keyHash);
   const orders = new Orders(books, findings, refusals, positions, history.keyHash);

@@ -30,6 +30,17 @@ export interface History {
    * key). Without it a coupon is joined to its claim by its id alone, and phantoms are told by counts.
    */
   keyHash?: KeyHash;
+  /** Without it, refusals that speak of the scripts' time are believed. */
+  clock?: ScriptsClock;
+}
+
+/**
+ * How the scripts' clock stands to the callers': it is `originMs` + theirs, give or take `toleranceMs`, which covers
+ * whatever it was stepped by.
+ */
+export interface ScriptsClock {
+  originMs: number;
+  toleranceMs: number;
 }
 
 /** `via`: "c" for a claim, "g" for a grant, "r/" + order for a reversal. */

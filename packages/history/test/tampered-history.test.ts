@@ -96,6 +96,34 @@ function rewrite(history: Whole, wanted: (entry: Entry) => boolean, change: (ent
   }
 }
 
+/** A claim of the first batch that was refused so, at that time, with a clock of the scripts' that is the callers'. */
+function refuseClaim(history: Whole, code: string, atMs: number): void {
+  const claim = history.operations.find((one): one is Of<"claim"> => one.op === "claim" && one.answer?.status === 201);
+  if (claim === undefined) throw new Error("the history has no claim");
+  const answer = { status: 409, body: { code, outcome: "none" }, positions: [] };
+  history.operations.push({ ...claim, id: -1, calledAtMs: atMs, returnedAtMs: atMs + 1, answer });
+  history.clock = { originMs: Date.UTC(2026, 0, 1), toleranceMs: 0 };
+}
+
+/** The last lock of an order that did nothing else with its coupon is followed by a refusal of its redemption. */
+function refuseRedemption(history: Whole, code: string): void {
+  const busy = new Set(
+    history.operations.flatMap(({ op, request }) => (op !== "lock" && "orderId" in request ? [request.orderId] : [])),
+  );
+  const lock = history.operations.findLast(
+    (one): one is Of<"lock"> => one.op === "lock" && one.answer?.status === 200 && !busy.has(one.request.orderId),
+  );
+  if (lock === undefined) throw new Error("every order that locked has gone on");
+  const { orderId, userId, couponIds } = lock.request;
+  const atMs = (lock.returnedAtMs ?? 0) + 1;
+  history.operations.push({
+    ...{ id: -1, callerId: lock.callerId, client: "c", calledAtMs: atMs, returnedAtMs: atMs },
+    ...{ op: "redeem", request: { orderId, userId, couponIds } },
+    answer: { status: 409, body: { code, outcome: "none" }, positions: [] },
+  });
+  history.clock = { originMs: 0, toleranceMs: 0 };
+}
+
 const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => void][] = [
   [
     "a stock below what was issued",
@@ -411,6 +439,15 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
       }
     },
   ],
+  [
+    "a day sold out before anything was",
+    "unjust_refusal",
+    (history) => refuseClaim(history, "daily_stock_exhausted", 0),
+  ],
+  ["a batch ended in its window", "unjust_refusal", (history) => refuseClaim(history, "batch_ended", 0)],
+  ["a batch not started that issues", "unjust_refusal", (history) => refuseClaim(history, "batch_not_started", 1e15)],
+  ["a hold ended before its deadline", "unjust_refusal", (history) => refuseRedemption(history, "hold_ended")],
+  ["a coupon expired before its time", "unjust_refusal", (history) => refuseRedemption(history, "coupon_expired")],
   ["a shard that Redis lacks", "redis_differs", ({ hot }) => void hot.pop()],
   [
     "stock in Redis off by one",
