@@ -421,6 +421,18 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
     },
   ],
   [
+    "a reversal that leaves less than nothing",
+    "money",
+    (history) =>
+      rewrite(
+        history,
+        ({ kind }) => kind === "reverse",
+        (entry) => {
+          if (entry.kind === "reverse") for (const item of entry.items) item.remaining = -item.reversed.discount - 1;
+        },
+      ),
+  ],
+  [
     "a balance off by one",
     "money",
     ({ books }) => {

@@ -31,8 +31,10 @@ export class Funding {
     this.greatestParts = this.split(greatestDiscount(template));
   }
 
+  /** What is no amount of money has no parts that any line could say; the log is found wrong for it elsewhere. */
   split(amount: number): number[] {
-    return this.#split.split(amount);
+    const isMoney = Number.isSafeInteger(amount) && amount >= 0;
+    return isMoney ? this.#split.split(amount) : this.parties.map(() => Number.NaN);
   }
 }
 
