@@ -1,4 +1,4 @@
-import type { Stock, Template } from "@coupon/domain";
+import type { FundingShare, Stock, Template } from "@coupon/domain";
 import type { Random } from "./random.ts";
 
 /** A batch as a schedule has it; its number is its place + 1. */
@@ -7,6 +7,7 @@ export interface PlannedBatch {
   stock: Stock;
   shards: number;
   template: Template;
+  funding: FundingShare[];
 }
 
 /** An operator's change while everything runs. */
@@ -17,6 +18,10 @@ export interface RuleChange {
 }
 
 const TIME_ZONE = "Asia/Shanghai";
+const TWO_PARTIES: FundingShare[] = [
+  { party: "brand", basisPoints: 6_000 },
+  { party: "store", basisPoints: 4_000 },
+];
 
 export function drawBatches(random: Random): PlannedBatch[] {
   const total = random.whole(60, 250);
@@ -28,12 +33,14 @@ export function drawBatches(random: Random): PlannedBatch[] {
       shards: "perDay" in perDay ? 1 : random.whole(1, 2),
       stock: { total, perUser: random.whole(1, 3), ...perDay },
       template: drawTemplate(random),
+      funding: TWO_PARTIES,
     },
     {
       purpose: "orders",
       shards: random.whole(1, 2),
       stock: { total: 2_000, perUser: random.whole(2, 4) },
       template: drawTemplate(random),
+      funding: TWO_PARTIES,
     },
     drainBatch(random, random.whole(2, 4), random.whole(40, 160)),
   ];
@@ -41,7 +48,7 @@ export function drawBatches(random: Random): PlannedBatch[] {
 
 /** A batch that a crowd will have emptied. */
 export function drainBatch(random: Random, shards: number, total: number): PlannedBatch {
-  return { purpose: "drain", shards, stock: { total, perUser: 1 }, template: drawTemplate(random) };
+  return { purpose: "drain", shards, stock: { total, perUser: 1 }, template: drawTemplate(random), funding: [] };
 }
 
 function drawTemplate(random: Random): Template {

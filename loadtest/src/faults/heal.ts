@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPool, readPositions } from "@coupon/database";
-import type { Answer, History } from "@coupon/history";
-import { keyHashOf, shardOf } from "@coupon/redis";
-import { readLedger } from "../history/read-ledger.ts";
+import type { Answer, BatchVersion, History, HotRow } from "@coupon/history";
+import { connectRedis, keyHashOf, shardOf } from "@coupon/redis";
+import { readHot } from "../history/read-hot.ts";
+import { readBooks, readLedger } from "../history/read-ledger.ts";
 import { readWholeLog } from "../history/read-log.ts";
 import type { PlannedBatch } from "./draw-batches.ts";
 import type { Platform } from "./platform.ts";
@@ -11,6 +12,8 @@ import type { Platform } from "./platform.ts";
 const HEALED_WITHIN_MS = 20_000;
 const APPLIED_WITHIN_MS = 15_000;
 const EMPTIERS = 8;
+/** Redis' clock and this process' are of one machine; one of them may be set while the other runs on. */
+const CLOCKS_DIFFER_MS = 2_000;
 
 /** Asks every shard of every batch until it gives a yes or a no. Returns what stayed stuck. */
 export async function heal(platform: Platform, batches: readonly PlannedBatch[]): Promise<string[]> {
@@ -92,10 +95,27 @@ export async function takeHistory(platform: Platform): Promise<{ history: Histor
       operations: platform.recorder.operations,
       log,
       ledger: await readLedger(pool),
+      books: await readBooks(pool),
+      hot: await readAllHot(platform),
       keyHash: (callerId, via, key) => keyHashOf(hashKey, callerId, via, key),
+      clock: { originMs: performance.timeOrigin, toleranceMs: CLOCKS_DIFFER_MS + platform.clockStepsMs },
     };
     return { history, stuck };
   } finally {
     await pool.end();
+  }
+}
+
+/** Every shard of every batch, as Redis has it. */
+async function readAllHot(platform: Platform): Promise<HotRow[]> {
+  const shards = platform.batches.terms.flatMap(({ versions }) => {
+    const { batchNumber: batch, shards: count } = (versions.at(-1) as BatchVersion).definition;
+    return Array.from({ length: count }, (_, shard) => ({ batch, shard }));
+  });
+  const redis = await connectRedis({ url: platform.parts.redis.url, cluster: false });
+  try {
+    return await readHot(redis, platform, shards);
+  } finally {
+    await redis.close();
   }
 }

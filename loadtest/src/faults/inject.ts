@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectRedis } from "@coupon/redis";
 import { createKeys } from "@coupon/redis/testing";
 import type { FaultProxy } from "@coupon/testkit";
+import { endProcess } from "./end-process.ts";
 import type { Fault, FaultAction, Moment, ProcessName } from "./fault.ts";
 import { PLACES } from "./parts.ts";
 import { nameOf, type Platform, Stuck } from "./platform.ts";
@@ -13,21 +14,29 @@ export interface Done {
   toMs: number;
   /** What came of it where that can differ. */
   note: string;
-  /** What did not come back after it; empty where all did. */
+  /** How often it is known to have struck, of those that are counted: appends refused, transactions cut short. */
+  struck: number | null;
+  /** What did not come back after it, or did not end; empty where all did. */
   stuck: string;
+}
+
+/** What came of a fault, as far as it can differ. */
+interface Outcome {
+  note?: string;
+  struck?: number;
+  stuck?: string;
 }
 
 /** Commits the fault, and resolves when its cause is gone. Faults of one thing wait for one another. */
 export async function inject(platform: Platform, fault: Fault): Promise<Done> {
   return platform.parts.lanes.run(laneOf(fault), async () => {
     const fromMs = performance.now();
-    let stuck = "";
-    const note = await commit(platform, fault).catch((error: unknown) => {
+    const outcome = await commit(platform, fault).catch((error: unknown): Outcome => {
       if (!(error instanceof Stuck)) throw error;
-      stuck = error.message;
-      return stuck;
+      return { stuck: error.message };
     });
-    return { fault, fromMs, toMs: performance.now(), note: note ?? "", stuck };
+    const { note = "", struck = null, stuck = "" } = outcome ?? {};
+    return { fault, fromMs, toMs: performance.now(), note: stuck === "" ? note : stuck, struck, stuck };
   });
 }
 
@@ -57,14 +66,14 @@ function laneOf(fault: FaultAction): string {
   }
 }
 
-async function commit(platform: Platform, fault: FaultAction): Promise<string | undefined> {
+async function commit(platform: Platform, fault: FaultAction): Promise<Outcome | undefined> {
   const { redis, kafka, postgres } = platform.parts;
   switch (fault.kind) {
     case "redis-restart":
       await redis.restart(fault.signal, fault.awayMs);
       return;
     case "redis-truncate":
-      return redis.truncate(fault.damage, fault.at, fault.awayMs);
+      return { note: await redis.truncate(fault.damage, fault.at, fault.awayMs) };
     case "redis-wipe":
       await redis.wipe();
       return;
@@ -78,21 +87,19 @@ async function commit(platform: Platform, fault: FaultAction): Promise<string | 
       await kafka.restart(fault.signal, fault.awayMs);
       return;
     case "kafka-disk-full":
-      await kafka.fillDisk(fault.fullMs);
-      return;
+      return counted(await kafka.fillDisk(fault.fullMs, () => platform.append()), "appends were refused");
     case "postgres-restart":
-      await postgres.restart(fault.awayMs);
-      return;
+      return counted(await postgres.restart(platform.databaseUrl, fault.awayMs), "transactions were open");
     case "process-kill":
-      return endProcess(platform, fault.process, "SIGKILL", fault.awayMs);
+      return replace(platform, fault.process, "SIGKILL", fault.awayMs);
     case "process-term":
-      return endProcess(platform, fault.process, "SIGTERM", fault.awayMs);
+      return replace(platform, fault.process, "SIGTERM", fault.awayMs);
     case "process-stop":
       return standStill(platform, fault.process, fault.lastsMs);
     case "second-ledger":
-      return secondLedger(platform, fault.lastsMs);
+      return { note: await secondLedger(platform, fault.lastsMs) };
     case "clock-step":
-      return stepClock(platform, fault.batch + 1, fault.shard, fault.minutes);
+      return { note: await stepClock(platform, fault.batch + 1, fault.shard, fault.minutes) };
     default:
       return spoilWire(platform, fault);
   }
@@ -152,18 +159,21 @@ function cut(proxy: FaultProxy, moment: Moment): void {
   else void proxy.cutAfterBytes(0, moment === "before" ? "up" : "down");
 }
 
-async function endProcess(
+function counted(struck: number, what: string): Outcome {
+  return { struck, note: `${struck} ${what}` };
+}
+
+/** Ends a process, and starts another one in its place. */
+async function replace(
   platform: Platform,
   name: ProcessName,
   signal: NodeJS.Signals,
   awayMs: number,
-): Promise<undefined> {
-  const process = platform.process(name);
-  if (signal === "SIGTERM") await process?.stop();
-  process?.kill("SIGKILL");
-  await process?.child.exited;
+): Promise<Outcome> {
+  const stuck = await endProcess(nameOf(name), platform.process(name), signal);
   await sleep(awayMs);
   await platform.begin(name);
+  return { stuck };
 }
 
 async function standStill(platform: Platform, name: ProcessName, lastsMs: number): Promise<undefined> {

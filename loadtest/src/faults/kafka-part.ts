@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 import { type Running, startKafka } from "@coupon/stack";
 import type { FaultProxy } from "@coupon/testkit";
 
+const GIVES_UP_WITHIN_MS = 5_000;
+
 /** Where a broker listens: for the simulator itself, and for each proxy apart. */
 export interface KafkaPorts {
   readonly port: number;
@@ -57,11 +59,29 @@ export class KafkaPart {
   /**
    * No file may grow any more, as when the disk is full; a broker gives up its only log folder then, and ends.
    * Later there is room again, and it is started.
+   *
+   * @param append writes something to the log, and throws where that is refused
+   * @returns how many of these were refused by the time the broker had given up; 0 where it never did
    */
-  async fillDisk(fullMs: number): Promise<void> {
+  async fillDisk(fullMs: number, append: () => Promise<void>): Promise<number> {
     await promisify(execFile)("prlimit", ["--pid", String(this.#broker.pid), "--fsize=1"]);
+    const broker = this.#broker.child;
+    let refused = 0;
+    const gaveUp = await Promise.race([
+      broker.exited.then(() => true),
+      sleep(GIVES_UP_WITHIN_MS, false, { ref: false }),
+      (async () => {
+        while (broker.exit === undefined) {
+          await append().catch(() => {
+            refused += 1;
+          });
+        }
+        return true;
+      })(),
+    ]);
     await sleep(fullMs);
     await this.restart("SIGKILL", 0);
+    return gaveUp ? refused : 0;
   }
 
   async stop(): Promise<void> {

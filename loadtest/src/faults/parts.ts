@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts, type Running, startPostgres } from "@coupon/stack";
+import { freePorts } from "@coupon/stack";
 import { createFaultProxy, type FaultProxy } from "@coupon/testkit";
 import { KafkaPart } from "./kafka-part.ts";
 import { Lanes } from "./lanes.ts";
+import { PostgresPart } from "./postgres-part.ts";
 import { RedisPart } from "./redis-part.ts";
 
 /** Of issuing processes and of ledgers: each has proxies of its own. */
@@ -28,41 +28,6 @@ export interface Parts {
   /** Ends every fault on every wire. */
   heal(): void;
   stop(): Promise<void>;
-}
-
-/** A PostgreSQL of the simulator's own: commits that were acknowledged survive its end, as in production. */
-export class PostgresPart {
-  readonly proxy: FaultProxy;
-  readonly #directory: string;
-  #server: Running;
-
-  constructor(directory: string, proxy: FaultProxy, server: Running) {
-    this.#directory = directory;
-    this.proxy = proxy;
-    this.#server = server;
-    proxy.retarget({ port: server.port });
-  }
-
-  static start(directory: string, port?: number): Promise<Running> {
-    const settings = { synchronous_commit: "on" };
-    return startPostgres({ directory, ephemeral: true, settings, ...(port === undefined ? {} : { port }) });
-  }
-
-  get url(): string {
-    return this.#server.url;
-  }
-
-  /** Ends it at once, in the middle of whatever is under way. */
-  async restart(awayMs: number): Promise<void> {
-    this.#server.kill("SIGQUIT");
-    await this.#server.child.exited;
-    await sleep(awayMs);
-    this.#server = await PostgresPart.start(this.#directory, this.#server.port);
-  }
-
-  async stop(): Promise<void> {
-    await this.#server.stop();
-  }
 }
 
 export async function startParts(): Promise<Parts> {

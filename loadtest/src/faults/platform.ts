@@ -1,16 +1,19 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts, type ServiceProcess, StackFailure, startServiceProcess, uniqueName } from "@coupon/testkit";
+import type { BatchTerms, Operation } from "@coupon/history";
+import { freePorts, type ServiceProcess, StackFailure, startServiceProcess } from "@coupon/testkit";
 import { HistoryRecorder } from "../history/recorder.ts";
 import { OwnPlatform } from "../own-platform/own-platform.ts";
+import { auditLedger } from "./audit.ts";
 import type { ProcessName } from "./fault.ts";
 import { type Parts, PLACES } from "./parts.ts";
 import { PublishedBatches } from "./published-batches.ts";
-import type { Schedule } from "./schedule.ts";
+import { processId, type Schedule } from "./schedule.ts";
 
 const BEGINS_WITHIN_MS = 20_000;
 const DRAINS_WITHIN_MS = 8_000;
 const ANSWERS_WITHIN_MS = 4_000;
+const APPENDED_WITHIN_MS = 500;
 /** Characters of what a process wrote that a report shows. */
 const OUTPUT_MAX = 30_000;
 
@@ -21,7 +24,7 @@ export class Stuck extends Error {}
 export class Platform extends OwnPlatform {
   readonly parts: Parts;
   readonly #schedule: Schedule;
-  readonly #drawProcessId: (place: number) => string;
+  readonly #drawProcessId: ((place: number) => string) | undefined;
   readonly #processes = new Map<string, ServiceProcess>();
   /** Of issuing processes that have ended. */
   readonly #outputs: string[] = [];
@@ -31,10 +34,12 @@ export class Platform extends OwnPlatform {
   protected readonly doors: number = 1;
   /** How long a caller waits for an answer. */
   protected readonly answersWithinMs: number = ANSWERS_WITHIN_MS;
+  /** Issuing processes that were begun, by their place. */
+  readonly #begun = new Map<number, number>();
   #made: { recorder: HistoryRecorder; batches: PublishedBatches } | null = null;
 
-  /** @param drawProcessId for an issuing process that starts in that place: who owns what goes by the ids */
-  constructor(parts: Parts, schedule: Schedule, drawProcessId: (place: number) => string = () => uniqueName("p")) {
+  /** @param drawProcessId for an issuing process that starts in that place, where it shall not follow from the seed */
+  constructor(parts: Parts, schedule: Schedule, drawProcessId?: (place: number) => string) {
     // Keys follow from the seed, too, so that a schedule's coupon ids do.
     const key = (name: string): Buffer => createHash("sha256").update(`${schedule.hashKey} ${name}`).digest();
     const hash = Buffer.from(schedule.hashKey, "hex");
@@ -51,6 +56,11 @@ export class Platform extends OwnPlatform {
 
   get batches(): PublishedBatches {
     return this.#started().batches;
+  }
+
+  /** What was published and asked so far, also where it has not come to a start. */
+  get seen(): { terms: BatchTerms[]; operations: Operation[] } {
+    return { terms: this.#made?.batches.terms ?? [], operations: this.#made?.recorder.operations ?? [] };
   }
 
   async start(): Promise<void> {
@@ -115,12 +125,41 @@ export class Platform extends OwnPlatform {
         ...this.env,
         REUSE_PORT: "true",
         INTERNAL_PORT: String(internalPort),
-        PROCESS_ID: this.#drawProcessId(index),
+        PROCESS_ID: this.#drawProcessId?.(index) ?? this.#nextId(index),
         REDIS_URL: `redis://127.0.0.1:${this.parts.redisProxies[index]?.port}`,
         KAFKA_BROKERS: `127.0.0.1:${this.parts.kafkaProxies[index]?.port}`,
         LEDGER_URL: `http://127.0.0.1:${this.#ports.get("ledger-0")}`,
       },
     });
+  }
+
+  /** Owners are chosen by the processes' ids, so these follow from the seed: the nth process in that place. */
+  #nextId(index: number): string {
+    const nth = (this.#begun.get(index) ?? 0) + 1;
+    this.#begun.set(index, nth);
+    return processId(this.#schedule, index, nth);
+  }
+
+  /** By how much the schedule steps the clocks of shards, all taken together. */
+  get clockStepsMs(): number {
+    return this.#schedule.faults.reduce(
+      (sum, fault) => sum + (fault.kind === "clock-step" ? Math.abs(fault.minutes) * 60_000 : 0),
+      0,
+    );
+  }
+
+  /** Has the ledger audit everything; what it finds. */
+  async audit(): Promise<string[]> {
+    const token = await this.opened.issuer.token("the-auditor", ["operator"]);
+    return auditLedger(`http://127.0.0.1:${this.#ports.get("ledger-0")}`, token);
+  }
+
+  /** Writes what is there already once more into the log, and throws where that is refused. */
+  append(): Promise<void> {
+    const { callerId, keyId, secret } = this.shop;
+    const keys = [{ keyId, secret: secret.toString("base64"), revoked: false }];
+    const caller = { callerId, version: 1, name: callerId, status: "live", keys } as const;
+    return this.opened.publisher.publishCaller(caller, APPENDED_WITHIN_MS);
   }
 
   /** A ledger; in a group of its own it applies everything beside the others. */

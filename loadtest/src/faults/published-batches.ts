@@ -58,6 +58,6 @@ export class PublishedBatches {
   }
 }
 
-function firstOf({ purpose, template, stock, shards }: PlannedBatch, batch: number): BatchDefinition {
-  return { ...shopBatch(batch + 1, template, { stock, shards }), name: purpose };
+function firstOf({ purpose, template, stock, shards, funding }: PlannedBatch, batch: number): BatchDefinition {
+  return { ...shopBatch(batch + 1, template, { stock, shards }), name: purpose, funding };
 }

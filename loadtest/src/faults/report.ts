@@ -1,8 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Operation } from "@coupon/history";
-import type { Fault } from "./fault.ts";
 import type { Result } from "./run-schedule.ts";
+import { timeline } from "./timeline.ts";
 
 const FOLDER = join(import.meta.dirname, "../../../.local/faults");
 
@@ -13,7 +12,14 @@ export class Summary {
   operations = 0;
   entries = 0;
   readonly failed: number[] = [];
-  readonly #faults = new Map<string, number>();
+  readonly #faults = new Map<string, { times: number; struck: number; counted: boolean }>();
+
+  /** A schedule that could not be run to its end: the failure of its seed. */
+  addBroken(seed: number): void {
+    this.schedules += 1;
+    this.violations += 1;
+    this.failed.push(seed);
+  }
 
   add({ schedule, violations, history, faults }: Result): void {
     this.schedules += 1;
@@ -21,23 +27,39 @@ export class Summary {
     if (violations.length > 0) this.failed.push(schedule.seed);
     this.operations += [...history.operations].length;
     this.entries += [...history.log].length;
-    for (const { fault, note } of faults) {
+    for (const { fault, note, struck } of faults) {
       const kind = note === "emptied" ? `${fault.kind} to nothing` : fault.kind;
-      this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1);
+      const known = this.#faults.get(kind) ?? { times: 0, struck: 0, counted: false };
+      known.times += 1;
+      known.struck += struck ?? 0;
+      known.counted ||= struck !== null;
+      this.#faults.set(kind, known);
     }
   }
 
   line(seconds: number): string {
     const kinds = [...this.#faults].sort(([one], [other]) => one.localeCompare(other));
-    const count = kinds.reduce((sum, [, times]) => sum + times, 0);
+    const count = kinds.reduce((sum, [, { times }]) => sum + times, 0);
     const failed = this.failed.length === 0 ? "" : ` (seeds ${this.failed.join(", ")})`;
     return (
       `${this.schedules} schedules, ${this.violations} violations${failed}, ${this.operations} operations, ` +
       `${this.entries} log messages, ${count} faults in ${Math.round(seconds)} s: ` +
-      kinds.map(([kind, times]) => `${kind} ${times}`).join(", ")
+      kinds
+        .map(([kind, { times, struck, counted }]) => `${kind} ${times}${tellStruck(kind, struck, counted)}`)
+        .join(", ")
     );
   }
 }
+
+function tellStruck(kind: string, struck: number, counted: boolean): string {
+  return counted ? ` (${struck} ${struckBy[kind] ?? "times"})` : "";
+}
+
+/** What is counted of faults that may come to nothing. */
+const struckBy: Readonly<Record<string, string>> = {
+  "kafka-disk-full": "appends refused",
+  "postgres-restart": "open transactions",
+};
 
 export function oneLine({ schedule, violations, history, faults, tookMs }: Result): string {
   const what = faults.map(({ fault }) => fault.kind).join(", ");
@@ -54,7 +76,7 @@ export function writeHistory(result: Result): string {
   const parts = [
     ["findings", result.violations.map((violation) => JSON.stringify(violation))],
     ["schedule", [JSON.stringify(plan), `${clients.length} clients`]],
-    ["what happened", timeline(result)],
+    ["what happened", timeline(result).map(({ line }) => line)],
     ["log", [...result.history.log].map((entry) => JSON.stringify(entry))],
     ["output of the processes", [result.outputs]],
   ] as const;
@@ -69,42 +91,4 @@ export function forgetHistory(seed: number): void {
 
 function pathOf(seed: number): string {
   return join(FOLDER, `seed-${seed}.txt`);
-}
-
-function timeline({ history, faults, beganAtMs }: Result): string[] {
-  const events: [number, string][] = [];
-  const at = (ms: number, text: string): void => {
-    events.push([ms, text]);
-  };
-  for (const { fault, fromMs, toMs, note } of faults) {
-    at(fromMs, `FAULT begins: ${tellFault(fault)}`);
-    at(toMs, `FAULT over: ${fault.kind}${note === "" ? "" : ` (${note})`}`);
-  }
-  for (const { versions } of history.batches) {
-    for (const { definition, publishedAtMs } of versions) {
-      const { batchId, version, state, stock } = definition;
-      at(publishedAtMs, `RULES ${batchId} version ${version}: ${state}, ${JSON.stringify(stock)}`);
-    }
-  }
-  for (const operation of history.operations) {
-    at(
-      operation.calledAtMs,
-      `#${operation.id} ${operation.client} ${operation.op} ${JSON.stringify(operation.request)}`,
-    );
-    if (operation.returnedAtMs !== null) at(operation.returnedAtMs, `#${operation.id} -> ${tellAnswer(operation)}`);
-  }
-  return events
-    .sort(([one], [other]) => one - other)
-    .map(([ms, text]) => `${(ms - beganAtMs).toFixed(1).padStart(9)} ${text}`);
-}
-
-function tellFault({ atMs, ...fault }: Fault): string {
-  return `${JSON.stringify(fault)}, drawn for ${atMs} ms`;
-}
-
-function tellAnswer({ answer }: Operation): string {
-  if (answer === null) return "no answer";
-  const { status, body, positions, replayed } = answer;
-  const where = positions.map(({ partition, offset }) => `${partition}:${offset}`).join(",");
-  return `${status}${replayed === true ? " replayed" : ""} ${JSON.stringify(body)} ${where}`;
 }

@@ -46,6 +46,11 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   };
 }
 
+/** Of the nth issuing process in a place: by it the owners of partitions are chosen, the same ones for the same seed. */
+export function processId({ seed, hashKey }: Pick<Schedule, "seed" | "hashKey">, index: number, nth: number): string {
+  return `p${seed}-${hashKey.slice(0, 8)}-${index}-${nth}`;
+}
+
 function drawFaults(random: Random, shape: Shape): Fault[] {
   const faults: Fault[] = [];
   const count = random.whole(2, 5);

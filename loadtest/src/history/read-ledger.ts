@@ -1,5 +1,5 @@
 import type { Queryable } from "@coupon/database";
-import type { LedgerRows } from "@coupon/history";
+import type { BookRows, LedgerRows } from "@coupon/history";
 
 const ofCoupon = "batch, shard, serial";
 const ofOrder = `${ofCoupon}, caller_id AS "callerId", order_id AS "orderId"`;
@@ -31,4 +31,23 @@ export async function readLedger(pool: Queryable): Promise<LedgerRows> {
     Object.entries(queries).map(async ([name, sql]) => [name, (await pool.query(sql)).rows] as const),
   );
   return Object.fromEntries(read) as unknown as LedgerRows;
+}
+
+const ofAccount = "batch, shard, event, account, party, amount, coupons";
+
+/** Each table of the books as the history checker takes it. */
+const bookQueries: Record<keyof BookRows, string> = {
+  postings: `SELECT number, ${ofAccount} FROM ledger.posting ORDER BY posting_id`,
+  balances: `SELECT ${ofAccount} FROM ledger.account_balance`,
+  shards: 'SELECT batch, shard, swept, swept_until_ms AS "sweptUntilMs" FROM ledger.shard_books',
+  deferred: `SELECT ${ofCoupon} FROM ledger.deferred_expiry`,
+};
+
+/** The ledger's books, by one statement: sweeps may go on. */
+export async function readBooks(pool: Queryable): Promise<BookRows> {
+  const columns = Object.entries(bookQueries).map(
+    ([name, sql]) => `(SELECT coalesce(jsonb_agg(t), '[]') FROM (${sql}) t) AS ${name}`,
+  );
+  const { rows } = await pool.query<BookRows>(`SELECT ${columns.join(", ")}`);
+  return rows[0] as BookRows;
 }

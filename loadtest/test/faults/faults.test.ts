@@ -3,6 +3,7 @@ import { type Parts, startParts } from "../../src/faults/parts.ts";
 import { oneLine, writeHistory } from "../../src/faults/report.ts";
 import { runSchedule } from "../../src/faults/run-schedule.ts";
 import { drawSchedule, type Schedule } from "../../src/faults/schedule.ts";
+import { tellHistory } from "../../src/faults/tell-history.ts";
 
 /** How many schedules, and from which seed on. */
 const schedules = Number(process.env.FAULT_SCHEDULES ?? 20);
@@ -19,7 +20,8 @@ afterAll(() => parts.stop());
 async function violationsOf(schedule: Schedule): Promise<string> {
   const result = await runSchedule(parts, schedule);
   if (result.violations.length === 0) return "";
-  return `${oneLine(result)}; see ${writeHistory(result)}\n${JSON.stringify(result.violations.slice(0, 5), null, 1)}`;
+  const found = JSON.stringify(result.violations.slice(0, 5), null, 1);
+  return [`${oneLine(result)}; see ${writeHistory(result)}`, found, ...tellHistory(result)].join("\n");
 }
 
 describe("under faults every promise holds, and everything heals", () => {

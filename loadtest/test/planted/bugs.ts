@@ -7,13 +7,25 @@ export interface PlantedBug extends Mutation {
   id: string;
   /** What the code does wrong with it. */
   what: string;
+  /** Planted with it: a guard behind the guard, which by itself would still hold. */
+  and?: Mutation;
   phases: readonly PhaseName[];
   /** At least one of these is found. */
   found: readonly PromiseName[];
+  /** Each of them is. */
+  all?: true;
 }
 
 const lua = "packages/redis/src/scripts";
 const owner = "services/issuing/src/owner";
+const posting = "services/ledger/src/posting";
+
+const skipOffsetCheck: Mutation = {
+  file: `${owner}/sender.ts`,
+  find: "if (baseOffset !== partition.lastOffset + 1) {",
+  replace: "if (baseOffset === undefined) {",
+  in: "issuing",
+};
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -38,12 +50,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ["ledger_differs"],
   },
   {
+    id: "skip-script-epoch",
+    what: "a script takes a call of an owner of before, and what that one sends is trusted wherever it came to stand",
+    file: `${lua}/includes/shard.lua`,
+    find: "if not header[1] or header[1] ~= ARGV[1] or header[3] ~= ARGV[2] then",
+    replace: "if not header[1] or header[3] ~= ARGV[2] then",
+    in: "issuing",
+    and: skipOffsetCheck,
+    phases: ["takeOver"],
+    found: ["lost"],
+  },
+  {
     id: "skip-offset-check",
     what: "an acknowledgement is trusted wherever the entry came to stand",
-    file: `${owner}/sender.ts`,
-    find: "if (baseOffset !== partition.lastOffset + 1) {",
-    replace: "if (baseOffset === undefined) {",
-    in: "issuing",
+    ...skipOffsetCheck,
     phases: ["calm", "fence"],
     found: ["lost"],
   },
@@ -134,6 +154,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${lua}/claim.lua`,
     find: "if start <= shard.now and start > shard.day then",
     replace: "if start <= shard.now and start >= shard.day then",
+    in: "issuing",
+    phases: ["calm"],
+    found: ["oversell"],
+  },
+  {
+    id: "reset-day-twice",
+    what: "a day that has begun begins once more, with the second micro-batch in it",
+    file: `${lua}/claim.lua`,
+    find: "change('y', shard.day)",
+    replace: "change('y', shard.day - tonumber(header[9]) > 1 and shard.day - 1 or shard.day)",
     in: "issuing",
     phases: ["calm"],
     found: ["oversell"],
@@ -302,13 +332,21 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     id: "ledger-applies-twice",
-    what: "the ledger applies a reversal twice to the shard's totals",
+    what: "the ledger applies each entry of reversals twice, and their table takes the second ones without a word",
     file: "services/ledger/src/applying/ledger-rows.ts",
-    find: "advance.discountReversed += item.reversed.discount;",
-    replace: "advance.discountReversed += 2 * item.reversed.discount;",
+    find: "    this.#apply(entry, shard);\n    this.#journal?.add(entry);",
+    replace:
+      '    for (const each of entry.kind === "reverse" ? [entry, entry] : [entry]) {\n      this.#apply(each, shard);\n      this.#journal?.add(each);\n    }',
     in: "ledger",
+    and: {
+      file: "packages/database/src/ledger/facts.ts",
+      find: 'into("reversal", reversalColumns)',
+      replace: 'into("reversal", reversalColumns, "ON CONFLICT DO NOTHING")',
+      in: "ledger",
+    },
     phases: ["calm"],
-    found: ["ledger_differs"],
+    found: ["ledger_differs", "money"],
+    all: true,
   },
   {
     id: "ledger-keeps-hold",
@@ -319,5 +357,55 @@ export const plantedBugs: readonly PlantedBug[] = [
     in: "ledger",
     phases: ["calm"],
     found: ["ledger_differs"],
+  },
+  {
+    id: "posting-off-by-one",
+    what: "a redemption is posted at one unit more than it took off",
+    file: `${posting}/steps.ts`,
+    find: "return { serial, discount, parts: terms.split(discount) };",
+    replace: "return { serial, discount, parts: terms.split(discount + 1) };",
+    in: "ledger",
+    phases: ["calm"],
+    found: ["money"],
+  },
+  {
+    id: "posting-leaves-party-out",
+    what: "the lines of a redemption's second party are left out",
+    file: `${posting}/event-lines.ts`,
+    find: "if (amount === 0) continue;",
+    replace: 'if (amount === 0 || (event === "redeem" && index === 1)) continue;',
+    in: "ledger",
+    phases: ["calm"],
+    found: ["money"],
+  },
+  {
+    id: "posting-without-reversals",
+    what: "what a reversal gives back is not posted",
+    file: `${posting}/shard-posting.ts`,
+    find: 'lines.refund("reverse", 1, parts);',
+    replace: "void parts;",
+    in: "ledger",
+    phases: ["calm"],
+    found: ["money"],
+  },
+  {
+    id: "posting-expires-twice",
+    what: "the expiry of coupons is posted twice",
+    file: `${posting}/sweeper.ts`,
+    find: "return lines.written([]);",
+    replace: "return lines.written(lines.written([]));",
+    in: "ledger",
+    phases: ["expiry"],
+    found: ["money"],
+  },
+  {
+    id: "balance-forgets",
+    what: "a balance is what the first transaction made it, whatever lines come after",
+    file: "packages/database/src/ledger/write-postings.ts",
+    find: "DO UPDATE SET amount = b.amount + excluded.amount,",
+    replace: "DO UPDATE SET amount = b.amount,",
+    in: "ledger",
+    phases: ["calm"],
+    found: ["money"],
   },
 ];

@@ -1,12 +1,17 @@
 import { type Order, partitionOf } from "@coupon/domain";
 import { shardOf } from "@coupon/redis";
+import { setClockOffset } from "@coupon/redis/testing";
+import { eventually } from "@coupon/testkit";
+import { readBooks } from "../../src/history/read-ledger.ts";
 import { forgeEntry, loseOutbox, restoreShards, snapshotShards, wipeShards } from "./faults.ts";
-import type { World } from "./world.ts";
+import { firstDefinition, type World } from "./world.ts";
 
 /** What a run does, one after the other; each brings its own batches. */
-export const phases = { calm, rollback, wipe, fence, zombie, drain, lostDebit };
+export const phases = { calm, rollback, wipe, fence, takeOver, zombie, drain, lostDebit, expiry };
 export type PhaseName = keyof typeof phases;
 
+const DAY_MS = 86_400_000;
+const VALID_MS = 1_500;
 const FALLS_BACK_MS_MIN = 400;
 const FALLS_BACK_MS_MAX = 3_000;
 
@@ -48,9 +53,12 @@ async function limits(world: World): Promise<void> {
   }
 }
 
+/** More than a day's stock is asked for, and more than the next day's on the next. */
 async function days(world: World): Promise<void> {
-  const { batchId } = await world.publish(3, { stock: { total: 100, perUser: 1, perDay: 6 } });
+  const { batchId, batchNumber } = await world.publish(3, { stock: { total: 100, perUser: 1, perDay: 6 } });
   for (let user = 0; user < 10; user += 1) await world.claim(batchId, `days-${user}`);
+  await setClockOffset(world.parts.redis, world.prefix, { batch: batchNumber, shard: 0 }, DAY_MS);
+  for (let user = 0; user < 10; user += 1) await world.claim(batchId, `next-day-${user}`);
 }
 
 async function pauses(world: World): Promise<void> {
@@ -152,9 +160,9 @@ async function askAgain(world: World, batchId: string, name: string): Promise<vo
 }
 
 /** Another process takes the partition over in the log, unseen. */
-async function rival(world: World, batchNumber: number, shard = 0): Promise<void> {
+async function rival(world: World, batchNumber: number, shard = 0): Promise<number> {
   const marker = { v: 1, kind: "marker", owner: "rival", at: Date.now() } as const;
-  await world.parts.appender.appendMarker(partitionOf(batchNumber, shard, world.log.partitions), marker, 5_000);
+  return world.parts.appender.appendMarker(partitionOf(batchNumber, shard, world.log.partitions), marker, 5_000);
 }
 
 /** Claims go on while a rival takes over. */
@@ -167,6 +175,17 @@ async function fence(world: World): Promise<void> {
   }
 }
 
+/** Another process opens the partition and the shard in it, unseen; then Redis loses everything before it has written. */
+async function takeOver(world: World): Promise<void> {
+  const { batchId, batchNumber } = await world.publish(21);
+  await world.claim(batchId, "first");
+  const epoch = await rival(world, batchNumber);
+  await world.parts.redis.hset(`${world.prefix}{${batchNumber}.0}:h`, "e", epoch);
+  await world.claim(batchId, "after-rival");
+  await wipeShards(world);
+  await Promise.all(Array.from({ length: USERS }, (_, user) => world.claim(batchId, `take-over-${user}`)));
+}
+
 /** What an owner of before had sent arrives late, under its old epoch. */
 async function zombie(world: World): Promise<void> {
   const { batchId, batchNumber } = await world.publish(14);
@@ -175,6 +194,34 @@ async function zombie(world: World): Promise<void> {
   await world.claim(batchId, "after-rival");
   await forgeEntry(world, batchNumber);
   await Promise.all(Array.from({ length: USERS }, (_, user) => world.claim(batchId, `zombie-new-${user}`)));
+}
+
+/** Coupons come to the end of their validity: untouched, redeemed, reversed, and held beyond it. */
+async function expiry(world: World): Promise<void> {
+  const { template } = firstDefinition(22);
+  const until = new Date(Date.now() + VALID_MS).toISOString();
+  const validity = { from: "2024-01-01T00:00:00Z", until };
+  const { batchId, batchNumber } = await world.publish(22, { template: { ...template, validity } });
+  const users = ["untouched", "idle", "redeemed", "reversed", "held"];
+  const couponIds = new Map<string, string[]>();
+  for (const user of users) {
+    couponIds.set(user, [String((await world.claim(batchId, user))?.body.couponId)]);
+  }
+  const by = (userId: string) => ({ orderId: userId, userId, couponIds: couponIds.get(userId) ?? [], order });
+  await world.settle("lock", { ...by("held"), holdSeconds: 600 });
+  for (const user of ["redeemed", "reversed"]) await world.settle("redeem", by(user));
+  const reverse = (orderId: string) => {
+    const ask = { all: true } as const;
+    const request = { orderId, idempotencyKey: "r1", ask, couponIds: couponIds.get(orderId) ?? [], reason: "returned" };
+    return world.settle("reverse", request);
+  };
+  await reverse("reversed");
+  await eventually(async () => {
+    const { shards } = await readBooks(world.parts.pool);
+    return shards.some(({ batch, swept }) => batch === batchNumber && swept === users.length);
+  });
+  // What comes back when it is over comes back as nothing.
+  await reverse("redeemed");
 }
 
 /** A crowd at one shard of four draws the stock of all; then the others come. */

@@ -5,7 +5,7 @@ import { createEntryAppender, type EntryAppender } from "@coupon/events";
 import type { Answer, BatchVersion, History } from "@coupon/history";
 import { connectRedis, keyHashOf, type RedisConnection } from "@coupon/redis";
 import { eventually, freePorts, type ServiceProcess, startServiceProcess, uniqueName } from "@coupon/testkit";
-import { readLedger } from "../../src/history/read-ledger.ts";
+import { readBooks, readLedger } from "../../src/history/read-ledger.ts";
 import { readWholeLog } from "../../src/history/read-log.ts";
 import { HistoryRecorder, type Requests, type Sendable } from "../../src/history/recorder.ts";
 import { OwnPlatform, PARTITIONS } from "../../src/own-platform/own-platform.ts";
@@ -25,16 +25,17 @@ interface Parts {
 
 /** A platform of one run's own over the shared stores: real processes, of which one kind may carry a planted bug. */
 export class World extends OwnPlatform {
-  readonly #bug: Mutation | null;
+  readonly #bugs: readonly Mutation[];
   readonly #versions = new Map<string, BatchVersion[]>();
   #made: Parts | null = null;
   #ledger: ServiceProcess | null = null;
 
-  constructor(bug: Mutation | null) {
+  /** @param bugs all in processes of one service */
+  constructor(bugs: readonly Mutation[]) {
     const key = () => randomBytes(32);
     const keys = { shop: key(), hash: key(), coupons: key(), callers: key() };
     super("b", (process.env.KAFKA_BROKERS ?? "").split(","), keys);
-    this.#bug = bug;
+    this.#bugs = bugs;
   }
 
   get parts(): Parts {
@@ -53,6 +54,8 @@ export class World extends OwnPlatform {
       KAFKA_BROKERS: this.log.brokers.join(","),
       LEDGER_URL: "http://127.0.0.1:9",
       LEASE_TTL_MS: "3000",
+      SWEEP_EVERY_MS: "50",
+      EXPIRY_GRACE_MS: "200",
     });
     const [ledger] = await Promise.all([this.#process("ledger", {}), this.#startIssuing(this.databaseUrl)]);
     this.#ledger = ledger;
@@ -76,7 +79,7 @@ export class World extends OwnPlatform {
   }
 
   async #process(service: "issuing" | "ledger", env: Record<string, string>): Promise<ServiceProcess> {
-    const planted = this.#bug?.in === service ? [this.#bug] : [];
+    const planted = this.#bugs.filter((bug) => bug.in === service);
     const running = await startServiceProcess({
       main: `services/${service}/src/main.ts`,
       env: {
@@ -137,12 +140,14 @@ export class World extends OwnPlatform {
       operations: this.parts.recorder.operations,
       log,
       ledger: await readLedger(this.parts.pool),
+      books: await readBooks(this.parts.pool),
       keyHash: (callerId, via, key) => keyHashOf(this.hashKey, callerId, via, key),
     };
   }
 }
 
-function firstDefinition(batchNumber: number): BatchDefinition {
+/** As every batch of a run begins, but for what its phase changes. */
+export function firstDefinition(batchNumber: number): BatchDefinition {
   const template: Template = {
     name: "Half off",
     benefit: { kind: "percent_off", basisPointsOff: 5_000, maxAmount: 500, currency: "CNY" },
@@ -150,5 +155,9 @@ function firstDefinition(batchNumber: number): BatchDefinition {
     timeZone: "Asia/Shanghai",
     refundPolicy: "restore",
   };
-  return shopBatch(batchNumber, template, { stock: { total: 1_000, perUser: 1 }, shards: 1 });
+  const funding = [
+    { party: "brand", basisPoints: 6_000 },
+    { party: "store", basisPoints: 4_000 },
+  ];
+  return { ...shopBatch(batchNumber, template, { stock: { total: 1_000, perUser: 1 }, shards: 1 }), funding };
 }

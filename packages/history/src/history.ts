@@ -1,5 +1,5 @@
 import type { BatchDefinition, EntryKind, Marker, Order } from "@coupon/domain";
-import type { LedgerRows } from "./ledger/ledger-rows.ts";
+import type { BookRows, HotRow, LedgerRows } from "./ledger/ledger-rows.ts";
 
 /**
  * A history: what callers asked and were told, what the log holds and what PostgreSQL holds, of one
@@ -19,11 +19,28 @@ export interface History {
   log: Iterable<LogEntry>;
   /** Null where the ledger takes no part: nothing is said of it then. */
   ledger: LedgerRows | null;
+  /** The ledger's books; without them nothing is said of postings. */
+  books?: BookRows;
+  /**
+   * Every shard that Redis has, once whatever was under way is in the log; without them nothing is said of Redis.
+   */
+  hot?: readonly HotRow[];
   /**
    * Hash of an idempotency key as entries carry it (`keyHashOf` of `@coupon/redis` under the run's hash
    * key). Without it a coupon is joined to its claim by its id alone, and phantoms are told by counts.
    */
   keyHash?: KeyHash;
+  /** Without it, refusals that speak of the scripts' time are believed. */
+  clock?: ScriptsClock;
+}
+
+/**
+ * How the scripts' clock stands to the callers': it is `originMs` + theirs, give or take `toleranceMs`, which covers
+ * whatever it was stepped by.
+ */
+export interface ScriptsClock {
+  originMs: number;
+  toleranceMs: number;
 }
 
 /** `via`: "c" for a claim, "g" for a grant, "r/" + order for a reversal. */
@@ -173,6 +190,7 @@ export type PromiseName =
   | "stock_moved"
   | "log_broken"
   | "ledger_differs"
+  | "redis_differs"
   | "stale";
 
 /** A promise that does not hold, and what shows it. */

@@ -1,10 +1,12 @@
 import { hash } from "node:crypto";
 import type { Entry } from "@coupon/domain";
 import { expect, test } from "vitest";
-import { cleanHistory } from "../src/generate/index.ts";
+import { cleanHistory, referenceBooks } from "../src/generate/index.ts";
 import {
+  type BookRows,
   checkHistory,
   type History,
+  type HotRow,
   type LedgerRows,
   type LogEntry,
   type Operation,
@@ -16,6 +18,8 @@ interface Whole extends History {
   operations: Operation[];
   log: LogEntry[];
   ledger: LedgerRows & { coupons: LedgerRows["coupons"] & unknown[] };
+  books: BookRows & { postings: unknown[]; balances: unknown[] };
+  hot: HotRow[];
 }
 
 function whole(): Whole {
@@ -26,7 +30,42 @@ function whole(): Whole {
     operations: structuredClone([...history.operations]),
     log: structuredClone([...history.log]),
     ledger: structuredClone({ ...ledger, coupons: [...ledger.coupons] }),
+    books: referenceBooks(history.log, history.batches) as Whole["books"],
+    hot: ledger.shards.map(hotRow),
   };
+}
+
+function hotRow({
+  batch,
+  shard,
+  number,
+  hash,
+  issued,
+  rules,
+  credited,
+  debited,
+}: LedgerRows["shards"][number]): HotRow {
+  return { batch, shard, number, hash, issued, left: (rules?.allotment ?? 0) + credited - debited - issued };
+}
+
+/** The first line of that event and account. */
+function line(history: Whole, event: string, account: string): BookRows["postings"][number] {
+  const found = history.books.postings.find((one) => one.event === event && one.account === account);
+  if (found === undefined) throw new Error(`the books have no ${event} in ${account}`);
+  return found;
+}
+
+/** Takes lines out of the books, and out of what they add up to. */
+function strike(history: Whole, lines: readonly BookRows["postings"][number][]): void {
+  for (const { number: _, amount, coupons, ...account } of lines) {
+    const balance = history.books.balances.find((one) =>
+      Object.entries(account).every(([name, value]) => one[name as keyof typeof one] === value),
+    );
+    if (balance === undefined) throw new Error("a line without a balance");
+    balance.amount -= amount;
+    balance.coupons -= coupons;
+  }
+  (history.books as { postings: unknown[] }).postings = history.books.postings.filter((one) => !lines.includes(one));
 }
 
 type Of<Name extends Operation["op"]> = Extract<Operation, { op: Name }>;
@@ -55,6 +94,34 @@ function rewrite(history: Whole, wanted: (entry: Entry) => boolean, change: (ent
     for (const copy of copies) copy.text = text;
     prev = hash("sha1", text, "hex");
   }
+}
+
+/** A claim of the first batch that was refused so, at that time, with a clock of the scripts' that is the callers'. */
+function refuseClaim(history: Whole, code: string, atMs: number): void {
+  const claim = history.operations.find((one): one is Of<"claim"> => one.op === "claim" && one.answer?.status === 201);
+  if (claim === undefined) throw new Error("the history has no claim");
+  const answer = { status: 409, body: { code, outcome: "none" }, positions: [] };
+  history.operations.push({ ...claim, id: -1, calledAtMs: atMs, returnedAtMs: atMs + 1, answer });
+  history.clock = { originMs: Date.UTC(2026, 0, 1), toleranceMs: 0 };
+}
+
+/** The last lock of an order that did nothing else with its coupon is followed by a refusal of its redemption. */
+function refuseRedemption(history: Whole, code: string): void {
+  const busy = new Set(
+    history.operations.flatMap(({ op, request }) => (op !== "lock" && "orderId" in request ? [request.orderId] : [])),
+  );
+  const lock = history.operations.findLast(
+    (one): one is Of<"lock"> => one.op === "lock" && one.answer?.status === 200 && !busy.has(one.request.orderId),
+  );
+  if (lock === undefined) throw new Error("every order that locked has gone on");
+  const { orderId, userId, couponIds } = lock.request;
+  const atMs = (lock.returnedAtMs ?? 0) + 1;
+  history.operations.push({
+    ...{ id: -1, callerId: lock.callerId, client: "c", calledAtMs: atMs, returnedAtMs: atMs },
+    ...{ op: "redeem", request: { orderId, userId, couponIds } },
+    answer: { status: 409, body: { code, outcome: "none" }, positions: [] },
+  });
+  history.clock = { originMs: 0, toleranceMs: 0 };
 }
 
 const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => void][] = [
@@ -321,6 +388,93 @@ const cases: [name: string, promise: PromiseName, tamper: (history: Whole) => vo
     },
   ],
   ["a hold's row that is missing", "ledger_differs", ({ ledger }) => void (ledger.holds as unknown[]).pop()],
+  [
+    "a line of an amount off by one",
+    "money",
+    (history) => {
+      line(history, "redeem", "cost").amount += 1;
+    },
+  ],
+  ["a line that is there twice", "money", ({ books }) => void books.postings.push(books.postings[0])],
+  [
+    "one party's lines that are missing",
+    "money",
+    (history) => {
+      const { number, batch, shard, party } = line(history, "redeem", "cost");
+      strike(
+        history,
+        history.books.postings.filter(
+          (one) => one.number === number && one.batch === batch && one.shard === shard && one.party === party,
+        ),
+      );
+    },
+  ],
+  [
+    "a reversal without lines",
+    "money",
+    (history) => {
+      const { number, batch, shard } = line(history, "reverse", "cost");
+      strike(
+        history,
+        history.books.postings.filter((one) => one.number === number && one.batch === batch && one.shard === shard),
+      );
+    },
+  ],
+  [
+    "a reversal that leaves less than nothing",
+    "money",
+    (history) =>
+      rewrite(
+        history,
+        ({ kind }) => kind === "reverse",
+        (entry) => {
+          if (entry.kind === "reverse") for (const item of entry.items) item.remaining = -item.reversed.discount - 1;
+        },
+      ),
+  ],
+  [
+    "a balance off by one",
+    "money",
+    ({ books }) => {
+      (books.balances[0] as { amount: number }).amount += 1;
+    },
+  ],
+  [
+    "an expiry of a coupon that may still be redeemed",
+    "money",
+    ({ books }) => {
+      const issued = books.postings.filter((one) => one.event === "issue").slice(0, 2);
+      for (const one of issued) {
+        const expired = { ...one, event: "expire", amount: -one.amount };
+        books.postings.push(expired);
+        books.balances.push(expired);
+      }
+    },
+  ],
+  [
+    "a day sold out before anything was",
+    "unjust_refusal",
+    (history) => refuseClaim(history, "daily_stock_exhausted", 0),
+  ],
+  ["a batch ended in its window", "unjust_refusal", (history) => refuseClaim(history, "batch_ended", 0)],
+  ["a batch not started that issues", "unjust_refusal", (history) => refuseClaim(history, "batch_not_started", 1e15)],
+  ["a hold ended before its deadline", "unjust_refusal", (history) => refuseRedemption(history, "hold_ended")],
+  ["a coupon expired before its time", "unjust_refusal", (history) => refuseRedemption(history, "coupon_expired")],
+  ["a shard that Redis lacks", "redis_differs", ({ hot }) => void hot.pop()],
+  [
+    "stock in Redis off by one",
+    "redis_differs",
+    ({ hot }) => {
+      (hot[0] as HotRow).left += 1;
+    },
+  ],
+  [
+    "a shard in Redis of another history",
+    "redis_differs",
+    ({ hot }) => {
+      (hot[0] as HotRow).hash = "0";
+    },
+  ],
 ];
 
 test("the history that is tampered with is clean before", () => {

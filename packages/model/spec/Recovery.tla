@@ -458,5 +458,6 @@ LedgerGoesOn == count.follows /\ ~count.gap
 \* From a marker on, until the next one, nothing counts but what its owner knows of.
 MarkerCloses == \A p \in Processes : LET self == process[p] IN
   self.phase = "serving" /\ self.epoch = count.epoch
-    => count.number <= self.durable + (IF self.awaited = <<>> THEN 0 ELSE 1)
+    => count.number <= IF self.outbox # <<>> THEN Len(self.outbox)
+                       ELSE IF self.awaited # <<>> THEN Len(self.awaited) ELSE self.durable
 =============================================================================

@@ -1,7 +1,9 @@
-import { dayAt, type RefusalCode } from "@coupon/domain";
+import { couponWindow, type RefusalCode } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
-import type { OperationBase } from "../history.ts";
-import { type BatchBook, type CouponBook, type Fact, nameOf } from "../log/books.ts";
+import type { OperationBase, ScriptsClock } from "../history.ts";
+import { type BatchBook, type CouponBook, type Fact, factsOf, nameOf, type ShardBook } from "../log/books.ts";
+import { mayHaveEnded, mayNotHaveStarted } from "./closed-windows.ts";
+import { countUpTo, IssueDays } from "./full-days.ts";
 
 interface RefusedClaim {
   batch: BatchBook;
@@ -29,6 +31,12 @@ export class Refusals {
   readonly #claims: RefusedClaim[] = [];
   readonly #orders: RefusedOrder[] = [];
   readonly #issuedAt = new Map<BatchBook, Float64Array>();
+  readonly #days = new Map<ShardBook, IssueDays>();
+  readonly #clock: ScriptsClock | undefined;
+
+  constructor(clock?: ScriptsClock) {
+    this.#clock = clock;
+  }
 
   claim(
     batch: BatchBook,
@@ -51,8 +59,11 @@ export class Refusals {
   }
 
   finish(findings: Findings): void {
-    for (const refused of this.#claims) this.#checkClaim(refused, findings);
-    for (const refused of this.#orders) checkOrder(refused, findings);
+    for (const refused of this.#claims) {
+      this.#checkClaim(refused, findings);
+      this.#checkTime(refused, findings);
+    }
+    for (const refused of this.#orders) checkOrder(refused, this.#clock, findings);
   }
 
   #checkClaim(refused: RefusedClaim, findings: Findings): void {
@@ -71,7 +82,8 @@ export class Refusals {
       if (held < limit)
         findings.add("unjust_refusal", `user ${userId} had at most ${held} of ${limit} coupons, and was refused`, [id]);
     } else if (code === "user_daily_limit_reached") {
-      const most = greatestDay(heldBy(batch, userId, returnedMs), batch.definition.timeZone);
+      const held = heldBy(batch, userId, returnedMs);
+      const most = new IssueDays(held, batch.definition.timeZone, askedMs).mostIn(calledMs, returnedMs);
       const limit = least(({ perUserPerDay }) => perUserPerDay);
       if (most < limit)
         findings.add(
@@ -83,6 +95,33 @@ export class Refusals {
       const state = code === "batch_paused" ? "paused" : "deactivated";
       if (!versions.some((one) => one.state === state))
         findings.add("unjust_refusal", `${code}, which the batch was not`, [id]);
+    }
+  }
+
+  #daysOf(shard: ShardBook): IssueDays {
+    let days = this.#days.get(shard);
+    if (days === undefined) {
+      days = new IssueDays(shard.coupons, shard.batch.definition.timeZone, askedMs);
+      this.#days.set(shard, days);
+    }
+    return days;
+  }
+
+  /** What a shard says of its day, and of the batch's window. */
+  #checkTime(refused: RefusedClaim, findings: Findings): void {
+    const { batch, code, id, calledMs, returnedMs } = refused;
+    const versions = batch.versionsBetween(calledMs, returnedMs).map(({ definition }) => definition);
+    const unjust = (detail: string) => findings.add("unjust_refusal", detail, [id]);
+    if (code === "daily_stock_exhausted") {
+      const isFull = (shard: ShardBook) => {
+        const limits = shard.rulesFacts.map(({ rules }) => rules.perDay ?? Number.POSITIVE_INFINITY);
+        return this.#daysOf(shard).mostIn(calledMs, returnedMs) >= Math.min(...limits);
+      };
+      if (![...batch.shards.values()].some(isFull)) unjust(`${code} before a shard had issued a day's stock`);
+    } else if (code === "batch_ended") {
+      if (!mayHaveEnded(versions, returnedMs, this.#clock)) unjust(`${code} before the batch's window was over`);
+    } else if (code === "batch_not_started") {
+      if (!mayNotHaveStarted(batch, versions, calledMs)) unjust(`${code} after every shard had issued in the window`);
     }
   }
 
@@ -104,17 +143,6 @@ function askedMs({ explained, calledMs }: { explained: boolean; calledMs: number
   return explained ? calledMs : Number.NEGATIVE_INFINITY;
 }
 
-function countUpTo(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 function heldBy(batch: BatchBook, userId: string, byMs: number): CouponBook[] {
   const found: CouponBook[] = [];
   for (let coupon = batch.users.get(userId) ?? null; coupon !== null; coupon = coupon.before) {
@@ -123,15 +151,10 @@ function heldBy(batch: BatchBook, userId: string, byMs: number): CouponBook[] {
   return found;
 }
 
-function greatestDay(coupons: readonly CouponBook[], timeZone: string): number {
-  const days = Map.groupBy(coupons, ({ issuedAtMs }) => dayAt(timeZone, issuedAtMs));
-  return Math.max(0, ...[...days.values()].map((group) => group.length));
-}
-
-function checkOrder({ coupon, order, code, id, calledMs, returnedMs }: RefusedOrder, findings: Findings): void {
+function checkOrder(refused: RefusedOrder, clock: ScriptsClock | undefined, findings: Findings): void {
+  const { coupon, order, code, id, calledMs, returnedMs } = refused;
   const facts = (coupon.story?.facts ?? []).filter((fact) => askedMs(fact) <= returnedMs);
-  const explained = explains(code, order, facts, coupon, calledMs);
-  if (explained) return;
+  if (explains(code, order, facts, coupon, calledMs) && (clock === undefined || isTime(refused, clock))) return;
   findings.add("unjust_refusal", `${order} was refused with ${code} by ${nameOf(coupon)}, and nothing explains it`, [
     id,
   ]);
@@ -159,6 +182,33 @@ function explains(
     default:
       return true;
   }
+}
+
+/** Whether the scripts' clock may have been there that a refusal speaks of. */
+function isTime({ coupon, order, code, calledMs, returnedMs }: RefusedOrder, clock: ScriptsClock): boolean {
+  const { template } = coupon.shard.batch.definition;
+  const window = couponWindow(template, Math.floor(coupon.issuedAtMs / 1_000));
+  const latestMs = clock.originMs + returnedMs + clock.toleranceMs;
+  switch (code) {
+    case "coupon_pending":
+      return clock.originMs + calledMs - clock.toleranceMs < window.validFromMs;
+    case "coupon_expired":
+      return latestMs >= window.validUntilMs;
+    case "hold_ended": {
+      const stands = factsOf(coupon, "lock", order).some(
+        (hold) => hold.returnedMs < calledMs && hold.item.untilMs > latestMs,
+      );
+      return !stands || isGone(coupon, order);
+    }
+    default:
+      return true;
+  }
+}
+
+/** Whether a hold may have come to an end by something else than its deadline. */
+function isGone(coupon: CouponBook, order: string): boolean {
+  const facts = coupon.story?.facts ?? [];
+  return facts.some((fact) => fact.kind === "deactivate" || (fact.kind !== "lock" && fact.order === order));
 }
 
 /** Whether a hold was certainly over before the request was made: what ended it had been acknowledged. */

@@ -51,7 +51,10 @@ export function drawBatch(random: Random, number: number, stockAbout: number, pa
     callers: CALLERS.map((callerId) => ({ callerId, may: ["issue", "redeem", "reverse", "read"] as const })).map(
       ({ callerId, may }) => ({ callerId, may: [...may] }),
     ),
-    funding: [],
+    funding: [
+      { party: "brand", basisPoints: 6_000 },
+      { party: "store", basisPoints: 4_000 },
+    ],
     timeZone: "Asia/Shanghai",
     shards,
     couponKeyVersion: 1,

@@ -107,3 +107,41 @@ export interface TransferRow {
   amount: number;
   atMs: number;
 }
+
+/** The books: lines, what they add up to, and how far sweeps have come, all read at one moment. */
+export interface BookRows {
+  postings: readonly PostingRow[];
+  balances: readonly BalanceRow[];
+  /** A shard that is not there stands at 0. */
+  shards: readonly { batch: number; shard: number; swept: number; sweptUntilMs: number }[];
+  /** Coupons that were swept under a hold. */
+  deferred: readonly OfCoupon[];
+}
+
+interface OfAccount {
+  batch: number;
+  shard: number;
+  event: string;
+  account: string;
+  party: string;
+  /** Positive for a debit, negative for a credit. */
+  amount: number;
+  coupons: number;
+}
+
+export type BalanceRow = OfAccount;
+
+export interface PostingRow extends OfAccount {
+  number: number;
+}
+
+/** What Redis has of a shard, from its header. */
+export interface HotRow {
+  batch: number;
+  shard: number;
+  number: number;
+  /** SHA-1 of the last entry, hex. */
+  hash: string;
+  issued: number;
+  left: number;
+}
