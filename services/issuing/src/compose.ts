@@ -144,7 +144,9 @@ async function connectParts(
   const appender = createEntryAppender({ config: logConfig, source: `/issuing/${processId}` });
   closers.push(() => appender.close());
   await appender.connect();
-  const reader = createLogReader({ config: logConfig, groupId: `issuing-open-${processId}` });
+  // A process that was killed and starts again under its name must not wait for its dead member of the group.
+  const groupId = `issuing-open-${processId}-${randomBytes(4).toString("hex")}`;
+  const reader = createLogReader({ config: logConfig, groupId });
   closers.push(() => reader.close());
   const pool = createPool({
     databaseUrl: config.DATABASE_URL,
