@@ -27,7 +27,8 @@ CONSTANTS
   SentTwice,       \* the client sends a script again, to the other master, after a cut
   DatabaseAway,    \* openings may find PostgreSQL away and go by Redis' headers
   LoadSteps,       \* steps of a load between its beginning and its end
-  Draining         \* an owner may finish what is under way before it gives the partition up
+  Draining,        \* an owner may finish what is under way before it gives the partition up
+  Disturbed        \* the shard's opening may begin anew under its marker
 
 VARIABLES
   log,       \* its messages, kept only where an opening may have to read them from a place of its own
@@ -210,7 +211,7 @@ ReadOutbox(p) ==
 \* to it stays what counts, and the shard is looked at anew.
 LookAgain(p) ==
   LET self == process[p] IN
-  /\ self.phase \in {"redoing", "ahead", "ready"}
+  /\ Disturbed /\ self.phase \in {"redoing", "ahead", "ready"}
   /\ Set(p, [self EXCEPT !.phase = "header", !.chain = <<>>, !.durable = 0, !.header = NoShard, !.outbox = <<>>])
   /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld
 
@@ -219,7 +220,7 @@ LookAgain(p) ==
 CountAgain(p) ==
   LET self == process[p]
       beginning == [epoch |-> 0, number |-> 0, entries |-> <<>>, gap |-> FALSE]
-  IN /\ DatabaseAway /\ self.phase \in {"header", "rebuilding"} /\ ~self.hash
+  IN /\ Disturbed /\ DatabaseAway /\ self.phase \in {"header", "rebuilding"} /\ ~self.hash
      /\ Set(p, [self EXCEPT !.phase = "base", !.floor = 0, !.floorOf = 0, !.hash = TRUE,
                             !.counted = CountStretch(beginning, 1, self.epoch).entries])
      /\ UNCHANGED <<server, sent, told, torn>> /\ UnchangedLog /\ UnchangedWorld

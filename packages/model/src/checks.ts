@@ -21,6 +21,7 @@ const RECOVERY_BASE: Constants = {
   DatabaseAway: false,
   LoadSteps: 0,
   Draining: false,
+  Disturbed: true,
 };
 /** Two entries of one shard can be under way at a time. */
 const TWO_COUPONS: Constants = { Stock: 2, OpeningsMax: 2, Draining: true };
@@ -114,7 +115,7 @@ export const WITHOUT_ONE_GUARD: readonly Check[] = [
   recovery("load_step", "AnswersFollow", { ...LOADS, Faults: ["wipe"] }),
   recovery("load_unserves", "AnswersFollow", LOADS),
   recovery("open_nothing", "AnswersFollow", { ...LOADS, Faults: ["wipe"] }),
-  recovery("gap_fails", "AnswersFollow", { DatabaseAway: true, Stock: 2, Faults: ["truncate"] }),
+  recovery("gap_fails", "AnswersFollow", { DatabaseAway: true, Stock: 2, Faults: ["truncate"], Disturbed: false }),
   without("position_cas", "ExactlyOnce", LEDGER, LEDGER_BASE),
   without("one_transaction", "ExactlyOnce", LEDGER, LEDGER_BASE),
   without("debit_durable", "NoOversell", TRANSFER, { Stock: 2, TransfersMax: 2 }),
