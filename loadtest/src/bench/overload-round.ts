@@ -27,8 +27,11 @@ export const reachedOf = ({ peak, overload }: Round): number =>
 const ratioOf = ({ peak, peakAgain, overload }: Round): number =>
   (goodput(overload) * 2) / (goodput(peak) + goodput(peakAgain));
 
+/** Where nothing is served, no bound of latency is kept. */
 const latencyOf = ({ calm, overload }: Round): number =>
-  Math.max(overload.p50Ms / calm.p50Ms, overload.p99Ms / calm.p99Ms);
+  goodput(overload) === 0
+    ? Number.POSITIVE_INFINITY
+    : Math.max(overload.p50Ms / calm.p50Ms, overload.p99Ms / calm.p99Ms);
 
 /** The worst of the kinds. */
 const criticalOf = ({ checkout }: Round): number =>
