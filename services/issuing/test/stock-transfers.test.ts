@@ -1,7 +1,7 @@
 import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
 import type { OwnerParts } from "./support/owner-parts.ts";
-import { countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
+import { appenderWith, countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
 
 /** Stock that is on its way between shards when something happens is sold in the end, to whoever asks. */
 const closers: (() => Promise<unknown>)[] = [];
@@ -67,5 +67,50 @@ test("a partition opened again, twice, while its shard waits for stock: its clai
   const claims = crowdAt(owner, batch, 0);
   await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
   expect(watched.reopened).toBeGreaterThanOrEqual(2);
+  expect(await issuedOf(parts, batch, 2)).toBe(total);
+});
+
+test("a credit that comes while a shard looks for stock is not told of before it is durable", async () => {
+  const { batch, batches, parts } = await publishForOwner(closers, 2, total);
+  const gate = Promise.withResolvers<void>();
+  let held = 0;
+  const append: typeof parts.appender.append = async (load, timeoutMs) => {
+    if (load.some(({ entries }) => entries.some(({ kind }) => kind === "credit"))) {
+      held += 1;
+      await gate.promise;
+    }
+    return parts.appender.append(load, timeoutMs);
+  };
+  const watched = watch();
+  const debits = () =>
+    watched.asked.flatMap((it) => (it.op === "debit" && it.shard === 1 ? [it.request.credited] : []));
+  const debit = (shard: number, request: { target: number; amount: number; fetch?: boolean }) =>
+    owner.submit({ op: "debit", batch, shard, request: { ...request, credited: 0 } });
+  let looks = 0;
+  const readCredits = parts.calls.readCredits.bind(parts.calls);
+  parts.calls.readCredits = async (address) => {
+    looks += 1;
+    if (looks === 1) {
+      // Shard 0 is told to fetch what is on its way to it, just before it looks at what it has got.
+      void debit(0, { target: 1, amount: 1, fetch: true });
+      await eventually(() => held > 0, { timeoutMs: 300 }).catch(() => undefined);
+    }
+    return readCredits(address);
+  };
+  const owner = startOwner(parts, appenderWith(parts, { append }), batches, watched);
+  closers.push(() => owner.close());
+  closers.push(async () => gate.resolve());
+  await eventually(async () => {
+    const answer = await debit(1, { target: 0, amount: 4 });
+    return answer.kind === "done" && "amount" in answer.outcome && answer.outcome.amount === 4;
+  });
+  const claims = crowdAt(owner, batch, 0);
+  await eventually(async () => countOf(await claims(1), "issued") === 1);
+  const crowd = claims(total / 2 + 2);
+  await eventually(() => held > 0 && debits().length > 1);
+  expect(debits()).toEqual(debits().map(() => 0));
+  gate.resolve();
+  await crowd;
+  await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
   expect(await issuedOf(parts, batch, 2)).toBe(total);
 });

@@ -59,7 +59,7 @@ class Counting {
   constructor(partition: number, base: LogBase) {
     this.#partition = partition;
     this.#state = { epoch: base.epoch, shards: new Map() };
-    this.#findsNew = base.isWhole || base.position === 0;
+    this.#findsNew = base.isWhole;
     for (const { address, number, hash, floorOf } of base.shards) {
       this.#state.shards.set(keyOf(address), number);
       this.#shards.set(keyOf(address), { address, number, hash, floorOf, tail: [], gap: null });

@@ -99,7 +99,7 @@ export class Owner implements OwnerContext {
     const partition = this.#partitions.of(operation);
     const refusal = this.#refusal(partition, operation);
     const shard = partition === undefined || refusal !== null ? undefined : this.#shardFor(partition, operation);
-    if (partition === undefined || shard === undefined) {
+    if (partition === undefined || shard === undefined || asksInVain(partition, shard, operation)) {
       settle(refusal ?? { kind: "recovering" });
     } else if (this.resources.retention.stops(partition.id, operation.op)) {
       const enqueue = (record: Operation): Promise<Answer> =>
@@ -249,6 +249,11 @@ export class Owner implements OwnerContext {
       }
     }
   }
+}
+
+/** Whoever looks for stock goes on to the next shard, and does not wait for one that is away. */
+function asksInVain(partition: Partition, shard: Shard, { op }: Operation): boolean {
+  return op === "debit" && partition.phase === "serving" && shard.standing !== "serving";
 }
 
 function serves(partition: Partition, shard: Shard): boolean {

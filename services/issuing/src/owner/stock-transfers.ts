@@ -1,3 +1,4 @@
+import type { ShardHeader } from "@coupon/redis";
 import type { Answer } from "./operation.ts";
 import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
 import type { Pending } from "./pending.ts";
@@ -15,6 +16,11 @@ interface Wish {
 }
 
 type Refilled = { kind: "moved" | "not_now" } | { kind: "exhausted"; used: number; max: number; version: number };
+
+interface Standing {
+  credited: Map<number, number>;
+  own: ShardHeader | null;
+}
 
 type Sought = { moved: true } | { moved: false; issued: number; certain: boolean };
 
@@ -134,12 +140,10 @@ export class StockTransfers {
    */
   async #seek(turn: ShardTurn, { amount, fetch, untilMs }: Wish): Promise<Sought> {
     const { shard } = turn;
-    const { batches, calls } = this.#owner.resources;
+    const { batches } = this.#owner.resources;
     const { batch, shard: target } = shard.address;
-    await settled(turn.partition.shard(shard.address) ?? shard, untilMs);
-    const credited = await calls.readCredits(shard.address);
+    const { credited, own } = await this.#standing(turn, untilMs);
     const siblings = batches.shardsOf(batch).filter(({ shard: index }) => index !== target);
-    const [own] = await calls.readHeaders([shard.address]);
     let issued = own?.nextSerial ?? 0;
     let certain = own !== null;
     for (let i = 0; i < siblings.length; i += 1) {
@@ -154,6 +158,39 @@ export class StockTransfers {
       } else issued += debit.issued;
     }
     return { moved: false, issued, certain };
+  }
+
+  /**
+   * What the shard has been credited with and has issued, once that can't be lost any more: a source that was told of a
+   * credit makes the next transfer, and can't hand out the one before again (docs/recovery.md). Read in a turn of its own,
+   * for a credit that is under way would be seen before its number is known here.
+   */
+  #standing(turn: ShardTurn, untilMs: number): Promise<Standing> {
+    const { partition } = turn;
+    const shard = partition.shard(turn.shard.address);
+    const { calls } = this.#owner.resources;
+    return new Promise((resolve, reject) => {
+      if (shard === undefined || partition.phase === "closed") return reject(new Error("the partition was given up"));
+      const late = () => reject(new Error("the shard's last entry is not durable yet"));
+      const timer = setTimeout(late, Math.max(0, untilMs - performance.now())).unref();
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      const run = async () => {
+        const read = Promise.all([calls.readCredits(shard.address), calls.readHeaders([shard.address])]);
+        const [credited, [own = null]] = await read.catch((error: Error) => {
+          fail(error);
+          throw error;
+        });
+        shard.whenDurable(shard.number, () => {
+          clearTimeout(timer);
+          resolve({ credited, own });
+        });
+      };
+      shard.jobs.push({ run, abandon: () => fail(new Error("the partition was opened again")) });
+      this.#owner.pump(partition, shard);
+    });
   }
 
   #deadline(sinceMs = performance.now()): number {
@@ -189,21 +226,6 @@ export class StockTransfers {
       this.#owner.pump(partition, shard);
     });
   }
-}
-
-/**
- * Waits until what the shard has been credited with can't be lost any more: a source that was told of a credit makes
- * the next transfer, and can't hand out the one before again (docs/recovery.md).
- */
-function settled(shard: Shard, untilMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Error("the shard's last entry is not durable yet"));
-    const timer = setTimeout(late, Math.max(0, untilMs - performance.now()));
-    shard.whenDurable(shard.number, () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function tellNotNow({ partition, shard }: ShardTurn, pendings: Pending[]): void {

@@ -27,8 +27,8 @@ export function createRecoveryReads({ pool, calls, logger }: RecoveryResources):
       } catch (error) {
         logger.warn({ partition, because: (error as Error).message }, "opening without PostgreSQL");
         const base = await baseFromHeaders(calls, known);
-        // All of the log takes long, and what Redis lost waits for PostgreSQL anyway, which may only be slow.
-        return base.isWhole ? reading.catch(() => base) : base;
+        // Nothing can be opened without it then, and it may only be slow.
+        return base.shards.length === 0 && known.length > 0 ? reading.catch(() => base) : base;
       }
     },
 
@@ -69,27 +69,23 @@ function toBase({ position, epoch, shards }: Awaited<ReturnType<typeof readParti
 
 /**
  * Every shard's header was opened under its epoch with all before it settled, so reading from the least such marker
- * misses nothing of these shards. A shard without a header has no number to start from: where no shard has one, the
- * log is read from its beginning, which works as long as the log still has it; else it has to be asked for by itself.
+ * misses nothing of these shards. A shard without a header has no number to start from: it waits for PostgreSQL, which
+ * it needs anyway unless it is new. All of the log would tell, too, but that is more than a process can hold.
  */
 async function baseFromHeaders(calls: ShardCalls, known: ShardAddress[]): Promise<LogBase> {
-  const base = { epoch: -1, isWhole: false, uncounted: [], shards: [] };
-  if (known.length === 0) return { ...base, position: Number.MAX_SAFE_INTEGER };
   const found = await Promise.allSettled(known.map((address) => calls.readHeaders([address])));
-  const [away] = found.filter((one) => one.status === "rejected");
-  if (away !== undefined && found.every(({ status }) => status === "rejected")) throw away.reason;
-  const present = known.flatMap((address, index) => {
+  const shards = known.flatMap((address, index) => {
     const one = found[index];
     const header = one?.status === "fulfilled" ? one.value[0] : null;
     return header == null ? [] : [{ address, number: header.durable, hash: null, floorOf: header.epoch }];
   });
-  if (present.length === 0) return { ...base, position: 0, isWhole: true };
-  const has = new Set(present.map(({ address }) => address));
+  const has = new Set(shards.map(({ address }) => address));
   return {
-    ...base,
-    position: Math.min(...present.map(({ floorOf }) => floorOf)),
+    position: Math.min(Number.MAX_SAFE_INTEGER, ...shards.map(({ floorOf }) => floorOf)),
+    epoch: -1,
+    isWhole: false,
     uncounted: known.filter((address) => !has.has(address)),
-    shards: present,
+    shards,
   };
 }
 

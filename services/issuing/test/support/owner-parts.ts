@@ -2,6 +2,7 @@ import { createPool, type Pool } from "@coupon/database";
 import { createEntryAppender, createLogReader, type EntryAppender, type LogReader } from "@coupon/events";
 import { connectRedis, createShardCalls, type RedisConnection, type ShardCalls } from "@coupon/redis";
 import { createLogger, type Logger } from "@coupon/service-kit";
+import { uniqueName } from "@coupon/testkit";
 import { createRecoveryReads } from "../../src/stores/postgres-recovery-reads.ts";
 import type { RecoveryReads } from "../../src/stores/recovery-reads.ts";
 import type { World } from "./world.ts";
@@ -31,7 +32,7 @@ export async function connectOwnerParts(
   const calls = createShardCalls({ redis, prefix: world.prefix, hashKey });
   const appender = createEntryAppender({ config: world.logConfig, source: "/test" });
   await appender.connect();
-  const reader = createLogReader({ config: world.logConfig, groupId: processId });
+  const reader = createLogReader({ config: world.logConfig, groupId: uniqueName(processId) });
   await reader.connect();
   const pool: Pool = createPool({ databaseUrl, max: 2, statementTimeoutMs, connectionTimeoutMs: 500 });
   const logger = createLogger({ name: "test", level: "silent" });
