@@ -56,6 +56,16 @@ export class LogWalk {
     return Math.max(0, this.#position);
   }
 
+  /** The last entry walked over of every shard of the partition, followed or not. */
+  get numbers(): ReadonlyMap<string, number> {
+    return this.#count.shards;
+  }
+
+  /** Whether the log begins with its first message. */
+  get isWhole(): boolean {
+    return this.#whole;
+  }
+
   /** Walks up to an offset, exclusively; the log must have it. */
   async to(offset: number): Promise<void> {
     await this.#begin();
