@@ -346,6 +346,31 @@ describe("the audit", () => {
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
   });
 
+  it("finds a line on one side only of which nothing tells the other, and posts none for it", async () => {
+    const { batch } = await books();
+    await sql(
+      `INSERT INTO ledger.posting (at_ms, number, amount, batch, coupons, shard, event, account, party)
+       SELECT at_ms, number, amount, batch, coupons, shard, 'expire', account, party FROM ledger.posting
+       WHERE batch = $1 AND ${issued("liability", 3)}`,
+      batch.batchNumber,
+    );
+    const audit = await platform.audit({ batchId: batch.batchId });
+    const ofLine = audit.discrepancies.filter(({ kind }: { kind: string }) => kind === "posting");
+    expect(ofLine).toMatchObject([posting({ event: "expire", account: "commitment" }, null, null)]);
+    const posted = await lines(batch);
+    await expect(platform.correct(audit.reconciliationId, [ofLine[0].discrepancyId])).rejects.toThrow(
+      /state_conflict.*don't come to what the coupons say/,
+    );
+    // Nor does one of something else.
+    await platform.correct(
+      audit.reconciliationId,
+      audit.discrepancies.flatMap((each: { kind: string; discrepancyId: number }) =>
+        each.kind === "books" ? each.discrepancyId : [],
+      ),
+    );
+    expect(await lines(batch)).toEqual(posted);
+  });
+
   it("finds rows of a shard that there is no row of", async () => {
     const { batch } = await books();
     await sql(

@@ -61,11 +61,6 @@ export class LogWalk {
     return this.#count.shards;
   }
 
-  /** Whether the log begins with its first message. */
-  get isWhole(): boolean {
-    return this.#whole;
-  }
-
   /** Walks up to an offset, exclusively; the log must have it. */
   async to(offset: number): Promise<void> {
     await this.#begin();
