@@ -22,6 +22,7 @@ export type { BooksDerived, BooksSource } from "./ledger/reconciling/books-anew.
 export * from "./ledger/reconciling/books-reads.ts";
 export * from "./ledger/reconciling/derive-anew.ts";
 export * from "./ledger/reconciling/shard-rows.ts";
+export { readStrayRows, type StrayRows } from "./ledger/reconciling/stray-rows.ts";
 export * from "./ledger/rows.ts";
 export * from "./ledger/shard-snapshot.ts";
 export * from "./ledger/sweep-shard.ts";

@@ -307,6 +307,27 @@ describe("an audit of the books of coupons that have expired", () => {
     await sql(change);
     expect(await books.findings()).toContainEqual(expect.objectContaining(matching(expected)));
   });
+
+  it.each([
+    ["that was moved to another entry", "number = number - 1"],
+    ["that has become one of another event", "event = 'open'"],
+    ["of other coupons and another amount", "amount = amount * 3 / 2, coupons = 3"],
+  ])("posts no wrong line for one %s", async (_, change) => {
+    for (const ledger of world.ledgers) await world.stop(ledger);
+    const before = await owed([]);
+    await sql(`UPDATE ledger.posting SET ${change} WHERE ${line}`);
+    expect((await books.findings()).filter(({ kind }) => kind === "posting")).not.toEqual([]);
+    const { lines } = await books.correction(7, 0);
+    // Where it posts anything, every account has again what it had.
+    if (lines.length > 0) expect(await owed(lines)).toEqual(before);
+  });
+
+  /** What each account has come to, with these lines. */
+  async function owed(lines: { account: string; party: string; amount: number }[]): Promise<Record<string, number>> {
+    const { rows } = await sql("SELECT account, party, amount FROM ledger.posting");
+    const by = Map.groupBy([...rows, ...lines], ({ account, party }) => `${account} ${party}`);
+    return Object.fromEntries([...by].map(([name, each]) => [name, each.reduce((sum, { amount }) => sum + amount, 0)]));
+  }
 });
 
 /** Objects within an object, too, need have no more than these. */

@@ -110,6 +110,18 @@ describe("the running proof", () => {
       "the discount given in PostgreSQL off by one",
       (b) => sql("UPDATE ledger.shard SET discounted = discounted - 1 WHERE batch = $1", b.batchNumber),
     ],
+    [
+      "the last entry's number in PostgreSQL beyond the log",
+      (b) => sql("UPDATE ledger.shard SET number = number + 7 WHERE batch = $1", b.batchNumber),
+    ],
+    [
+      "the last entry's number in PostgreSQL behind the log",
+      (b) => sql("UPDATE ledger.shard SET number = number - 1 WHERE batch = $1", b.batchNumber),
+    ],
+    [
+      "a shard whose row is gone from PostgreSQL",
+      (b) => sql("DELETE FROM ledger.shard WHERE batch = $1", b.batchNumber),
+    ],
   ])("finds %s within 5 s, and its audit repairs it", async (_, change) => {
     const { batch } = await books();
     const plantedAt = performance.now();
@@ -230,6 +242,35 @@ describe("the audit", () => {
       (b) => [sql(`DELETE FROM ledger.posting WHERE batch = $1 AND number = ${issueOf(5)}`, b)],
       [posting({ account: "commitment" }, null, 5), posting({ account: "liability" }, null, 5)],
     ],
+    ...["open", "expire"].map((event): [string, (batch: number) => Promise<unknown>[], object[]] => [
+      `a line that has become one of event ${event}`,
+      (b) => [sql(`UPDATE ledger.posting SET event = '${event}' WHERE batch = $1 AND ${issued("liability", 3)}`, b)],
+      [
+        posting({ event: "issue", account: "liability", amount: -500, coupons: 1 }, null, 3),
+        posting({}, [{ event, account: "liability", amount: -500 }], 3),
+      ],
+    ]),
+    [
+      "a line of a redemption that has become one of an expiry",
+      (b) => [sql(`UPDATE ledger.posting SET event = 'expire' WHERE batch = $1 AND ${ofRedeem("liability")}`, b)],
+      [
+        posting({ event: "redeem", account: "liability", amount: 500 }, null, 0),
+        posting({}, [{ event: "expire", account: "liability", amount: 500 }], 0),
+      ],
+    ],
+    ...[0, -3].map((number): [string, (batch: number) => Promise<unknown>[], object[]] => [
+      `a line of entry ${number}`,
+      (b) => [sql(`UPDATE ledger.posting SET number = ${number} WHERE batch = $1 AND ${issued("liability", 3)}`, b)],
+      [
+        posting(null, [{ number, event: "issue", account: "liability" }], null),
+        posting({ event: "issue", account: "liability", amount: -500, coupons: 1 }, null, 3),
+      ],
+    ]),
+    [
+      "books that are said not to be opened",
+      (b) => [sql("INSERT INTO ledger.shard_books (batch, shard, opened) VALUES ($1, 0, false)", b)],
+      [finding("books", { opened: true }, { opened: false })],
+    ],
     [
       "a line that was moved to another time",
       (b) => [sql(`UPDATE ledger.posting SET at_ms = at_ms + 1 WHERE batch = $1 AND ${ofRedeem("payable")}`, b)],
@@ -290,6 +331,68 @@ describe("the audit", () => {
     await platform.claim(batch.batchId, "afterwards");
   });
 
+  it("finds a shard that is said to be of another partition, and takes no correction of it", async () => {
+    const { batch } = await books();
+    const move = (by: number) =>
+      sql("UPDATE ledger.shard SET partition = (partition + $2) % 3 WHERE batch = $1", batch.batchNumber, by);
+    await move(1);
+    const audit = await platform.audit({ batchId: batch.batchId });
+    expect(audit.discrepancies).toMatchObject([
+      finding("shard", { partition: expect.any(Number) }, { partition: expect.any(Number) }),
+    ]);
+    const ids = [audit.discrepancies[0].discrepancyId];
+    await expect(platform.correct(audit.reconciliationId, ids)).rejects.toThrow(/state_conflict/);
+    await move(2);
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+
+  it("finds a line on one side only of which nothing tells the other, and posts none for it", async () => {
+    const { batch } = await books();
+    await sql(
+      `INSERT INTO ledger.posting (at_ms, number, amount, batch, coupons, shard, event, account, party)
+       SELECT at_ms, number, amount, batch, coupons, shard, 'expire', account, party FROM ledger.posting
+       WHERE batch = $1 AND ${issued("liability", 3)}`,
+      batch.batchNumber,
+    );
+    const audit = await platform.audit({ batchId: batch.batchId });
+    const ofLine = audit.discrepancies.filter(({ kind }: { kind: string }) => kind === "posting");
+    expect(ofLine).toMatchObject([posting({ event: "expire", account: "commitment" }, null, null)]);
+    const posted = await lines(batch);
+    await expect(platform.correct(audit.reconciliationId, [ofLine[0].discrepancyId])).rejects.toThrow(
+      /state_conflict.*don't come to what the coupons say/,
+    );
+    // Nor does one of something else.
+    await platform.correct(
+      audit.reconciliationId,
+      audit.discrepancies.flatMap((each: { kind: string; discrepancyId: number }) =>
+        each.kind === "books" ? each.discrepancyId : [],
+      ),
+    );
+    expect(await lines(batch)).toEqual(posted);
+  });
+
+  it("finds rows of a shard that there is no row of", async () => {
+    const { batch } = await books();
+    await sql(
+      "INSERT INTO ledger.account_balance VALUES ($1, 5, 'issue', 'liability', 'platform', 1, 1)",
+      batch.batchNumber,
+    );
+    await sql(
+      `INSERT INTO ledger.posting (at_ms, number, amount, batch, coupons, shard, event, account, party)
+       SELECT at_ms, number, amount, batch, coupons, 5, event, account, party FROM ledger.posting
+       WHERE batch = $1 AND ${issued("liability", 3)}`,
+      batch.batchNumber,
+    );
+    const audit = await platform.audit({ batchId: batch.batchId });
+    expect(audit.discrepancies).toMatchObject([
+      { ...finding("shard", null, { tables: ["account_balance", "posting"] }), shard: 5 },
+    ]);
+    for (const table of ["account_balance", "posting"]) {
+      await sql(`DELETE FROM ledger.${table} WHERE batch = $1 AND shard = 5`, batch.batchNumber);
+    }
+    expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+
   it("finds a row of a coupon that was never issued", async () => {
     const { batch } = await books();
     await sql(
@@ -329,7 +432,7 @@ const issued = (account: string, serial: number) => `account = '${account}' AND 
 const finding = (kind: string, expected: object | null, found: object | null, serial: number | null = null) => ({
   ...{ store: "postgresql", kind, serial, expected, found },
 });
-const posting = (expected: object, lines: object[] | null, serial: number) =>
+const posting = (expected: object | null, lines: object[] | null, serial: number | null) =>
   finding("posting", expected, { lines }, serial);
 
 /** Takes 1 more off in the redemption of a record. */

@@ -102,6 +102,40 @@ describe("a database with coupons from before there were books", () => {
     ]);
     const audit = await BooksAuditing.open(world, [batch]);
     await audit.expectClean();
+    const sql = (text: string) => world.pool.query(text);
+
+    // One line that becomes an opening line moves nothing but itself.
+    const ofEve = "account = 'liability' AND party = 'brand' AND number = 8";
+    await sql(`UPDATE ledger.posting SET event = 'open' WHERE ${ofEve}`);
+    const place = { number: 8, account: "liability", party: "brand" };
+    expect(await audit.findings()).toMatchObject([
+      { kind: "posting", expected: { ...place, event: "issue" }, found: { lines: null } },
+      { kind: "posting", expected: null, found: { lines: [{ ...place, event: "open" }] } },
+    ]);
+    expect((await audit.correction(7, 0)).lines).toMatchObject([
+      { ...place, event: "issue", amount: -350, coupons: 1 },
+      { ...place, event: "open", amount: 350, coupons: -1 },
+    ]);
+    await sql(`UPDATE ledger.posting SET event = 'issue' WHERE ${ofEve}`);
+
+    // Of an opening line nothing is told.
+    const opening = "event = 'open' AND account = 'liability' AND party = 'brand'";
+    for (const change of ["amount = amount + 1", "number = number + 1", "number = 0", "event = 'issue'"]) {
+      await sql("CREATE TABLE kept AS SELECT * FROM ledger.posting");
+      await sql(`UPDATE ledger.posting SET ${change} WHERE ${opening}`);
+      expect((await audit.findings()).filter(({ kind }) => kind === "posting")).not.toEqual([]);
+      expect((await audit.correction(7, 0)).lines).toEqual([]);
+      await sql("TRUNCATE ledger.posting");
+      await sql("INSERT INTO ledger.posting OVERRIDING SYSTEM VALUE SELECT * FROM kept");
+      await sql("DROP TABLE kept");
+    }
+    await audit.expectClean();
+
+    // Nor is a shard opened twice.
+    await sql("UPDATE ledger.shard_books SET opened = false");
+    expect(await audit.findings()).toMatchObject([{ kind: "books", found: { opened: false } }]);
+    await world.start();
+    await expectMoney(world.pool);
     await audit.close();
   }, 120_000);
 

@@ -20,7 +20,10 @@ export interface UnopenedShard {
   redemptions: number[];
 }
 
-/** Opens the books of a shard, with its lines, once: whoever comes second changes nothing. */
+/**
+ * Opens the books of a shard, with its lines, once: whoever comes second changes nothing. A shard that has lines was opened,
+ * whatever its row says: it stays as it is, for an audit to find.
+ */
 export async function openShardBooks(
   pool: Pool,
   ask: { batch: number; shard: number; terms: BatchTerms; lines(shard: UnopenedShard): PostingLine[] },
@@ -35,7 +38,9 @@ export async function openShardBooks(
     );
     const [shard] = rows;
     const opening = await connection.query(
-      "UPDATE ledger.shard_books SET opened = true WHERE batch = $1 AND shard = $2 AND NOT opened",
+      `UPDATE ledger.shard_books SET opened = true WHERE batch = $1 AND shard = $2 AND NOT opened
+         AND NOT EXISTS (SELECT FROM ledger.account_balance WHERE batch = $1 AND shard = $2)
+         AND NOT EXISTS (SELECT FROM ledger.posting WHERE batch = $1 AND shard = $2)`,
       key,
     );
     if (shard === undefined || opening.rowCount !== 1) return;

@@ -12,6 +12,7 @@ export interface CounterDrift {
 }
 
 const counters = [
+  "number",
   "hash",
   "atMs",
   "issued",

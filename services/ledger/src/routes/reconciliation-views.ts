@@ -65,7 +65,7 @@ export const discrepancySchema = Type.Object({
   serial: nullable(Type.Integer()),
   couponId: nullable(Type.String()),
   store: Type.Enum(["redis", "postgresql"]),
-  kind: Type.Enum(["missing", "doubled", "unexpected", "state", "facts", "counter", ...booksKinds]),
+  kind: Type.Enum(["missing", "doubled", "unexpected", "state", "facts", "counter", "shard", ...booksKinds]),
   number: Type.Integer(),
   expected: Type.Unknown(),
   found: Type.Unknown(),

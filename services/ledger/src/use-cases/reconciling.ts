@@ -63,7 +63,7 @@ const isOfBooks = (kind: FindingKind): boolean => booksKinds.some((each) => each
 /**
  * Proposes to derive anew what discrepancies name: all of one shard. Refused: `reconciliation_not_found`;
  * `request_invalid` where the discrepancies are not of this reconciliation, or of several shards or stores; `state_conflict`
- * where one of them has a correction already.
+ * where one of them has a correction already, or none can be derived.
  */
 export async function proposeCorrection(
   resources: ReconcilingResources,
@@ -83,6 +83,8 @@ export async function proposeCorrection(
   if (chosen.some((each) => each.batch !== batch || each.shard !== shard)) {
     return refused("request_invalid", "A correction is an entry of one shard: name discrepancies of one shard only.");
   }
+  const because = notRepairable(chosen, read.value.discrepancies);
+  if (because !== null) return refused("state_conflict", because);
   const serials = [...new Set(chosen.flatMap(({ kind, serial }) => (isOfBooks(kind) ? [] : (serial ?? []))))];
   if (serials.length > 0 && chosen.some(({ kind }) => isOfBooks(kind))) {
     return refused("request_invalid", "A correction is of coupons, or of the shard's counters and books.");
@@ -96,6 +98,26 @@ export async function proposeCorrection(
   const proposed = await resources.store.propose(request);
   if (proposed !== null) return done(proposed);
   return refused("state_conflict", "One of the discrepancies has a correction already; audit again after it.");
+}
+
+/** Why a correction of these would put nothing right; null where it would. */
+function notRepairable(chosen: Discrepancy[], all: Discrepancy[]): string | null {
+  if (chosen.some(({ kind }) => kind === "shard")) {
+    return "Which rows and which partition a shard has is found only: no correction can be derived.";
+  }
+  if (!chosen.some(({ kind }) => kind === "posting" || kind === "balance")) return null;
+  const ofShard = all.filter(({ batch, shard }) => batch === chosen[0]?.batch && shard === chosen[0].shard);
+  const repairs = ofShard.filter(({ kind }) => kind === "posting").map(({ found }) => memberOf(found, "repair"));
+  if (repairs.includes("none")) {
+    return "Lines of this shard's journal are wrong of which the log does not tell what they must be: nothing can be posted.";
+  }
+  const agrees = !ofShard.some(({ kind, expected }) => kind === "books" && memberOf(expected, "account") !== undefined);
+  if (agrees || !repairs.includes("inferred")) return null;
+  return "What this shard's lines must be can't be told: set right by each other they don't come to what the coupons say.";
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { openAuditSnapshot, readPositions } from "@coupon/database";
+import { type BooksDerived, openAuditSnapshot, readPositions } from "@coupon/database";
 import { type BatchDefinition, shardKey } from "@coupon/domain";
 import { createLogReader, type LogReader } from "@coupon/events";
 import { expect } from "vitest";
@@ -6,9 +6,11 @@ import { BooksAudit } from "../../src/reconciling/audit/books/audit-books.ts";
 import type { BooksFinding } from "../../src/reconciling/audit/books/books-finding.ts";
 import type { EntryMoney } from "../../src/reconciling/audit/books/entry-money.ts";
 import { LogWalk } from "../../src/reconciling/audit/log-walk.ts";
+import { BooksCorrection } from "../../src/reconciling/corrections/books-correction.ts";
 import type { World } from "./world.ts";
 
 const SILENCE_MS = 10_000;
+const BYTES_MAX = 1e9;
 
 export interface Asked {
   /** Entries compared in one walk. */
@@ -48,6 +50,26 @@ export class BooksAuditing {
   /** The books are as the log and the coupons have them. */
   async expectClean(as?: Partial<Asked>): Promise<void> {
     expect(await this.findings(as)).toEqual([]);
+  }
+
+  /** What a correction of a shard would make of its books. */
+  async correction(batch: number, shard: number): Promise<BooksDerived> {
+    const { pool } = this.#world;
+    const { rows } = await pool.query<{ partition: number; number: number }>(
+      "SELECT partition, number FROM ledger.shard WHERE batch = $1 AND shard = $2",
+      [batch, shard],
+    );
+    const { partition, number } = rows[0] ?? { partition: 0, number: 0 };
+    const at = { batch, shard, number, correctionNumber: number + 1 };
+    const snapshot = await openAuditSnapshot(pool, partition, SILENCE_MS);
+    try {
+      const books = await BooksCorrection.open(pool, at, this.#definitions.get(batch), BYTES_MAX);
+      if (books === null) throw new Error("there are no books");
+      await this.#walk(snapshot, shardKey(batch, shard), books.entries, 1);
+      return await books.derive(snapshot, number, 0);
+    } finally {
+      await snapshot.close();
+    }
   }
 
   close(): Promise<void> {

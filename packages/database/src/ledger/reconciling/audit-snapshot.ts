@@ -1,4 +1,3 @@
-import { DatabaseFailure, isUnavailable } from "../../failure.ts";
 import type { Connection, Pool } from "../../pool.ts";
 import { abandon, begin, rollback } from "../../transaction.ts";
 import { type PartitionPosition, readPositions } from "../partitions.ts";
@@ -12,7 +11,8 @@ import {
   streamJournal,
 } from "./books-reads.ts";
 import { copyLines, type Streaming, unescaped } from "./copy-lines.ts";
-import { readShardRows, type ShardRow } from "./shard-rows.ts";
+import { readable } from "./readable.ts";
+import { readShardPlaces, readShardRows, type ShardRow } from "./shard-rows.ts";
 
 /** A stretch of a shard's coupons: serials `from` to `to` - 1. */
 export interface SerialRange {
@@ -39,6 +39,8 @@ const factColumns: Record<FactTable, string> = {
  */
 export interface AuditSnapshot extends PartitionPosition {
   shards: ShardRow[];
+  /** Every shard that there is a row of, in whatever partition. */
+  places: Pick<ShardRow, "batch" | "shard" | "partition">[];
   /** Serial after the greatest that the shard has a row of; 0 where it has none. */
   serialsEnd(batch: number, shard: number): Promise<number>;
   /**
@@ -81,9 +83,11 @@ export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs
     await read(connection.query("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"));
     const [position] = await read(readPositions(connection, [partition]));
     const shards = await read(readShardRows(connection, [partition]));
+    const places = await read(readShardPlaces(connection));
     return {
       ...(position ?? { partition, position: 0, epoch: -1 }),
       shards,
+      places,
       serialsEnd: (batch, shard) => read(serialsEnd(connection, batch, shard)),
       coupons: (range, onCoupon) => read(streamCoupons(stream, range, onCoupon)),
       facts: (table, range, onFact) => read(streamFacts(stream, table, range, onFact)),
@@ -95,16 +99,6 @@ export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-/** Says in words what an audit that fails for it shows. */
-async function readable<Result>(reading: Promise<Result>): Promise<Result> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (!isUnavailable(error)) throw error;
-    throw new DatabaseFailure(`PostgreSQL did not answer: ${(error as Error).message}`, { cause: error });
   }
 }
 

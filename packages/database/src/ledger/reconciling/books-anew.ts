@@ -62,7 +62,7 @@ export async function replaceBooks(connection: Connection, at: Shard, books: Boo
     const { killed, overCost, revoked } = books.counters;
     await run(
       `INSERT INTO ledger.shard_books (batch, shard, killed, over_cost, revoked) VALUES ($1, $2, $3, $4, $5)
-       ON CONFLICT (batch, shard) DO UPDATE SET killed = $3, over_cost = $4, revoked = $5`,
+       ON CONFLICT (batch, shard) DO UPDATE SET killed = $3, over_cost = $4, revoked = $5, opened = true`,
       ...[killed, overCost, revoked],
     );
   }

@@ -53,8 +53,8 @@ export interface ShardMoney {
   balances: AccountBalance[];
   /** What the lines of the journal add up to, one by one. */
   journal: AccountBalance[];
-  /** The last entry before the shard's books were opened; -1 where they were there from its first. */
-  openedAfter: number;
+  /** Opening lines by the entry that they name, and how many of each are on the debited and the credited accounts. */
+  openings: { number: number; debited: number; credited: number }[];
   transfers: StoredTransfer[];
   /** Coupons that were swept and put off. */
   deferred: number[];
@@ -109,7 +109,10 @@ export async function readShardMoney(db: Queryable, batch: number, shard: number
         ${asRows("event, account, party, amount, coupons", "account_balance")} AS balances,
         (SELECT coalesce(json_agg(j), '[]') FROM (SELECT event, account, party, sum(amount) AS amount,
           sum(coupons) AS coupons FROM ledger.posting WHERE ${ofShard} GROUP BY 1, 2, 3) j) AS journal,
-        (SELECT coalesce(max(number), -1) FROM ledger.posting WHERE ${ofShard} AND event = 'open') AS "openedAfter",
+        (SELECT coalesce(json_agg(o), '[]') FROM (SELECT number,
+          count(*) FILTER (WHERE account IN ('commitment', 'cost')) AS debited,
+          count(*) FILTER (WHERE account IN ('liability', 'payable')) AS credited
+          FROM ledger.posting WHERE ${ofShard} AND event = 'open' GROUP BY 1) o) AS openings,
         ${asRows('number, kind, peer, transfer, amount, at_ms AS "atMs"', "transfer")} AS transfers,
         ARRAY(SELECT serial FROM ledger.deferred_expiry WHERE ${ofShard}) AS deferred,
         ARRAY(SELECT d.serial ${inVain}) AS "deferredInVain",

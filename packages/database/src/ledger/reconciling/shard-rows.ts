@@ -45,6 +45,14 @@ export async function readOtherShardRows(db: Queryable, batches: number[], parti
   return rows;
 }
 
+/** In which partition each shard is said to be. */
+export async function readShardPlaces(db: Queryable): Promise<Pick<ShardRow, "batch" | "shard" | "partition">[]> {
+  const { rows } = await db.query<Pick<ShardRow, "batch" | "shard" | "partition">>(
+    "SELECT batch, shard, partition FROM ledger.shard",
+  );
+  return rows;
+}
+
 /** What a batch's shards have moved between them, as one statement sees it. */
 export interface BatchTransfers {
   batch: number;

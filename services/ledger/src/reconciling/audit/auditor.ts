@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readStrayRows } from "@coupon/database";
 import type { LogReader } from "@coupon/events";
 import type { Logger } from "@coupon/service-kit";
 import type { Reconciliation, Reconciliations, Trigger } from "../../stores/reconciliations.ts";
@@ -8,7 +9,7 @@ import { type AuditResources, auditPartition } from "./audit-partition.ts";
 import type { Finding } from "./finding.ts";
 import { type Naming, nameFindings } from "./name-findings.ts";
 
-export interface AuditorOptions extends Omit<AuditResources, "reader"> {
+export interface AuditorOptions extends Omit<AuditResources, "reader" | "strays" | "batch"> {
   store: Reconciliations;
   pool: Naming["pool"];
   codec: Naming["codec"];
@@ -128,8 +129,9 @@ export class Auditor {
     try {
       // Where PostgreSQL is silent, the audit itself says so.
       await store.beat(run.reconciliationId, tally).catch(() => {});
+      const strays = await readStrayRows(this.#options.snapshots, run.batch);
       for (let partition = 0; partition < this.#options.partitions; partition += 1) {
-        await this.#partition(run, reader, partition, tally, left);
+        await this.#partition(run, { reader, strays }, partition, tally, left);
       }
       const because = left.length === 0 ? null : `not compared with Redis: ${left.slice(0, 10).join("; ")}`;
       const { reconciliationId } = run;
@@ -144,7 +146,7 @@ export class Auditor {
 
   async #partition(
     run: Reconciliation,
-    reader: LogReader,
+    { reader, strays }: Pick<AuditResources, "reader" | "strays">,
     partition: number,
     tally: { shards: number; coupons: number; found: number },
     left: string[],
@@ -153,7 +155,7 @@ export class Auditor {
     const findings: Finding[] = [];
     const kept = tally.found;
     await auditPartition(
-      { ...this.#options, reader },
+      { ...this.#options, reader, strays, batch: run.batch },
       partition,
       (batch, shard) => (run.batch ?? batch) === batch && (run.shard ?? shard) === shard,
       {

@@ -56,6 +56,11 @@ export class LogWalk {
     return Math.max(0, this.#position);
   }
 
+  /** The last entry walked over of every shard of the partition, followed or not. */
+  get numbers(): ReadonlyMap<string, number> {
+    return this.#count.shards;
+  }
+
   /** Walks up to an offset, exclusively; the log must have it. */
   async to(offset: number): Promise<void> {
     await this.#begin();

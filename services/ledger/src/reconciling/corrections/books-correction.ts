@@ -57,17 +57,18 @@ export class BooksCorrection {
     }
     const lines: BooksDerived["lines"] = [];
     let left = 0;
-    const audit = BooksAudit.open(books, this.#at, this.#definition, ({ mend = [] }) => {
-      if (lines.length + mend.length > LINES_MAX) left += 1;
+    const audit = BooksAudit.open(books, { batch, shard, number }, this.#definition, ({ mend = [] }) => {
+      if (mend === null || lines.length + mend.length > LINES_MAX) left += 1;
       else lines.push(...mend.map((line) => ({ ...line, atMs: line.atMs ?? nowMs })));
     });
     if (audit === null) throw new Error(`the books of shard ${batch}.${shard} are gone`);
     const told = await audit.compare(source, this.entries, true);
+    const isRepairable = audit.isRepairable(told);
     return {
       correctionNumber,
-      lines,
-      balances: told === null || left > 0 ? null : [...audit.balances.values()],
-      counters: told === null ? null : { ...told, revoked: told.revoked ?? books.revoked },
+      lines: isRepairable ? lines : [],
+      balances: told === null || left > 0 || !isRepairable ? null : [...audit.balances.values()],
+      counters: told === null || !isRepairable ? null : { ...told, revoked: told.revoked ?? books.revoked },
       deferred: { added: books.notDeferred, removed: books.deferredInVain },
       transfers: { from: this.entries.toldFrom, rows: [...this.entries.transfers.values()] },
       terms: audit.publishedTerms,

@@ -111,6 +111,31 @@ describe("a round of the proof", () => {
     expect(proof.drifts).toEqual([]);
   });
 
+  it.each([
+    ["beyond what log and Redis have", { number: 12 }],
+    ["beyond what log and Redis have, with another hash", { number: 12, hash: "another" }],
+    ["of an entry that was proven long ago", { number: 5 }],
+    ["of an entry that was proven long ago, with its hash", { number: 5, hash: hashOf(5) }],
+  ])("finds a row whose number is %s, and is done with it when that is over", (_, change) => {
+    const { apply, round, proof } = started();
+    round(0, 0);
+    apply(9);
+    expect(round(9, 9)).toBe("proven");
+    expect(round(9, 9, { row: change })).toBe("waiting");
+    expect(round(9, 9, { row: change })).toBe("drifting");
+    expect(proof.drifts).toEqual([{ store: "postgresql", counter: "number", expected: 9, found: change.number }]);
+    apply(10);
+    expect(round(10, 10)).toBe("proven");
+  });
+
+  it.each([12, 5])("finds a row whose number is another when nothing else is known, %d", (number) => {
+    const { round, proof } = started();
+    round(9, 9, { row: { number } });
+    expect(round(9, 9, { row: { number } })).toBe("drifting");
+    expect(proof.drifts).toEqual([{ store: "postgresql", counter: "number", expected: 9, found: number }]);
+    expect(round(9, 9)).toBe("proven");
+  });
+
   it("begins anew where entries were applied elsewhere", () => {
     const { round } = started();
     round(0, 0);

@@ -50,6 +50,11 @@ export function proveShard(
   nowMs: number,
 ): void {
   const { books } = read;
+  const misnumbered = numberDrift(tally, books, read.header);
+  if (misnumbered !== null) {
+    judge(proof, [misnumbered], nowMs, false);
+    return;
+  }
   tally.anchorAt(books);
   const count = tally.at(books.number);
   if (count === null) {
@@ -72,6 +77,29 @@ export function proveShard(
     Object.assign(proof, { issued: inHeader.issued, left: leftOf(inHeader) });
   }
   tally.forget(number);
+}
+
+/**
+ * The ledger's row says a number that can't be its entry's: Redis has another for the same hash; or, where the log is known,
+ * the row has gone back behind what was proven, or is beyond an entry that both the log and Redis have as the last.
+ */
+function numberDrift(tally: ShardTally, books: ShardRow, header: FullHeader | null): CounterDrift | null {
+  const drift = (expected: number): CounterDrift => ({
+    ...{ store: "postgresql", counter: "number", expected, found: books.number },
+  });
+  if (header !== null && header.hash !== "" && header.hash === books.hash && header.number !== books.number) {
+    return drift(header.number);
+  }
+  if (!tally.anchored) return null;
+  if (books.number < tally.first) return drift(tally.last);
+  const isBeyond = books.number > tally.last && header !== null && header.number === tally.last;
+  return isBeyond && tally.at(tally.last)?.hash === header.hash ? drift(tally.last) : null;
+}
+
+/** The ledger has no row any more of a shard that it applies. */
+export function proveMissing(proof: ShardProof, nowMs: number): void {
+  const { number } = proof;
+  judge(proof, [{ store: "postgresql", counter: "row", expected: `of entry ${number}`, found: null }], nowMs, false);
 }
 
 /** The header to compare now: the one that waited, when the log has got there, else the one just read. */

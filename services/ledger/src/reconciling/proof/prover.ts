@@ -5,7 +5,7 @@ import type { ShardReads } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
 import type { CounterDrift } from "../compare-counts.ts";
 import { type BatchStock, proveBatches } from "./prove-batches.ts";
-import { newProof, proveShard, type ShardProof } from "./prove-shard.ts";
+import { newProof, proveMissing, proveShard, type ShardProof } from "./prove-shard.ts";
 import type { Tallies } from "./tallies.ts";
 
 /** Where the running proof has found one; `shard` is null where a batch's shards don't add up. */
@@ -110,7 +110,7 @@ export class Prover {
     const mine = partitions();
     tallies.keepOnly(new Set(mine));
     const books = mine.length === 0 ? [] : await readShardRows(pool, mine);
-    this.#forgetOthers(books);
+    this.#keepProofsOf(books, new Set(mine));
     for (let from = 0; from < books.length; from += HEADERS_AT_ONCE) {
       await this.#proveSome(books.slice(from, from + HEADERS_AT_ONCE));
     }
@@ -182,9 +182,16 @@ export class Prover {
     this.#suspicions = suspicions;
   }
 
-  #forgetOthers(books: ShardRow[]): void {
+  /** A row is never taken back: where one of a partition that is applied here is gone, somebody has taken it. */
+  #keepProofsOf(books: ShardRow[], mine: ReadonlySet<number>): void {
     const keys = new Set(books.map(({ batch, shard }) => shardKey(batch, shard)));
-    for (const key of this.#proofs.keys()) if (!keys.has(key)) this.#proofs.delete(key);
+    for (const [key, proof] of this.#proofs) {
+      if (keys.has(key)) continue;
+      if (mine.has(proof.partition)) {
+        proveMissing(proof, Date.now());
+        this.#tell(key, proof);
+      } else this.#proofs.delete(key);
+    }
   }
 }
 

@@ -26,6 +26,11 @@ export class ShardTally {
     return this.#effects.at(-1)?.number ?? this.#anchor?.number ?? -1;
   }
 
+  /** Number of the first entry at which it can be told; -1 where that is none. */
+  get first(): number {
+    return this.#anchor?.number ?? -1;
+  }
+
   get anchored(): boolean {
     return this.#anchor !== null;
   }

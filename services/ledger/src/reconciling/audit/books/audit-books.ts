@@ -31,7 +31,7 @@ export class BooksAudit {
     this.#terms = terms;
     this.#definition = definition;
     this.#report = report;
-    this.#check = new JournalCheck(terms, books, report);
+    this.#check = new JournalCheck(terms, books, shard.number, report);
   }
 
   /**
@@ -49,7 +49,7 @@ export class BooksAudit {
     if (definition !== undefined) known.put(definition);
     else if (books.terms !== null) known.load([books.terms]);
     const terms = known.of(shard.batch);
-    if (!books.opened || terms === undefined) return null;
+    if (terms === undefined || (!books.opened && books.journal.length === 0)) return null;
     return new BooksAudit(shard, books, terms, definition, report);
   }
 
@@ -61,6 +61,11 @@ export class BooksAudit {
   /** The terms that the batch was published with; null where it is not known any more. */
   get publishedTerms(): BatchTerms | null {
     return this.#definition === undefined ? null : termsOf(this.#definition);
+  }
+
+  /** Whether a correction may post what it has found wrong in the journal; to be asked when all has been compared. */
+  isRepairable(told: MoneyTold | null): boolean {
+    return this.#check.isRepairable(told !== null);
   }
 
   /** Bytes that so many entries take while they are compared. */

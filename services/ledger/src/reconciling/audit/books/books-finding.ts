@@ -15,8 +15,14 @@ export interface BooksFinding {
   serial: number | null;
   expected: unknown;
   found: unknown;
-  /** Lines that would set the journal right. */
-  mend?: ExpectedLine[];
+  /** Lines that would set the journal right; null where they can't be told, and nothing may be posted. */
+  mend?: ExpectedLine[] | null;
 }
+
+/**
+ * How lines are known that would set the journal right: from the log; only from other lines, so that they count where all of
+ * the journal then comes to what the coupons say; not at all. A finding shows it, but for the first.
+ */
+export type Repair = "told" | "inferred" | "none";
 
 export type ReportBooks = (finding: BooksFinding) => void;

@@ -89,6 +89,8 @@ function compareShardBooks(told: MoneyTold, books: ShardMoney, report: ReportBoo
     if (expected === null || expected === found) continue;
     report({ kind: "books", serial: null, expected: { [counter]: expected }, found: { [counter]: found } });
   }
+  // It has lines, so they were opened.
+  if (!books.opened) report({ kind: "books", serial: null, expected: { opened: true }, found: { opened: false } });
   for (const serial of books.deferredInVain) {
     report({ kind: "books", serial, expected: { deferred: false }, found: { deferred: true } });
   }

@@ -1,8 +1,9 @@
 import type { AccountBalance, JournalLine, ShardMoney } from "@coupon/database";
 import type { PostingAccount, PostingEvent } from "@coupon/domain";
 import type { PostingTerms } from "../../../posting/terms.ts";
-import type { ExpectedLine, ReportBooks } from "./books-finding.ts";
+import type { ExpectedLine, Repair, ReportBooks } from "./books-finding.ts";
 import { type EntryMoney, type EntryTold, moneyKinds } from "./entry-money.ts";
+import { openedAfter } from "./opened-after.ts";
 
 type Place = Pick<JournalLine, "account" | "party" | "amount" | "coupons">;
 /** What an event must come to on each account of each party. */
@@ -13,6 +14,7 @@ interface At {
   event: PostingEvent;
   atMs: number | null;
   serial: number | null;
+  repair: Repair;
 }
 
 const DEBITED: PostingAccount[] = ["commitment", "cost"];
@@ -29,24 +31,39 @@ export class JournalCheck {
   readonly #report: ReportBooks;
   /** Entries up to here are older than the books, which began with the opening lines; -1 where none are. */
   readonly #openedAfter: number;
+  readonly #last: number;
   /** Sums of the lines that are what the balances say. */
   readonly #trusted: ReadonlySet<string>;
   /** Coupons that the journal has out after the entry looked at last. */
   #out = 0;
   #number = 0;
   #lines: JournalLine[] = [];
+  #isInferred = false;
+  #isUntold = false;
 
+  /** @param last the shard's last entry: no line is of a later one */
   constructor(
     terms: PostingTerms,
-    books: Pick<ShardMoney, "balances" | "journal" | "openedAfter">,
+    books: Pick<ShardMoney, "balances" | "journal" | "openings">,
+    last: number,
     report: ReportBooks,
   ) {
     this.#terms = terms;
     this.#report = report;
-    this.#openedAfter = books.openedAfter;
+    this.#openedAfter = openedAfter(books);
+    this.#last = last;
     const kept = new Map(books.balances.map((each) => [balanceKey(each), each.amount]));
     const same = books.journal.filter((each) => kept.get(balanceKey(each)) === each.amount);
     this.#trusted = new Set(same.map(balanceKey));
+  }
+
+  /**
+   * Whether what would set all wrong lines right is known. Some of it alone would leave the journal worse than it is.
+   *
+   * @param agrees whether the journal, set right, comes to what the coupons say
+   */
+  isRepairable(agrees: boolean): boolean {
+    return !this.#isUntold && (agrees || !this.#isInferred);
   }
 
   /** Takes the next line. */
@@ -69,15 +86,39 @@ export class JournalCheck {
     const told = number > this.#openedAfter ? money.told(number) : null;
     const found = Map.groupBy(this.#lines, ({ event }) => event);
     const expected: Map<PostingEvent, Wanted> = told === null ? new Map() : this.#wantedOf(told, found);
+    // No entry has such a number. Where a line has got it from can be known of a log that tells all.
+    const isNowhere = number < 1 || number > this.#last;
+    const repair = told !== null ? "told" : isNowhere && money.isWhole ? "inferred" : "none";
+    const serial = told?.serial ?? null;
     for (const event of new Set([...expected.keys(), ...found.keys()])) {
       const lines = found.get(event) ?? [];
       const wanted = expected.get(event);
       const isOlder = number < money.toldFrom;
-      const serial = told?.serial ?? null;
-      if (wanted !== undefined) this.#compare({ number, event, atMs: told?.atMs ?? null, serial }, lines, wanted);
-      else if (event === "expire" || event === "open" || isOlder) this.#compareSides({ number, event }, lines);
-      else this.#compare({ number, event, atMs: null, serial }, lines, new Map());
+      const isSided = event === "expire" || (event === "open" ? number === this.#openedAfter : isOlder);
+      const at = { number, event, serial, repair } as const;
+      if (wanted !== undefined) this.#compare({ ...at, atMs: told?.atMs ?? null }, lines, wanted);
+      else if (!isSided || isNowhere) this.#compare({ ...at, atMs: null }, lines, new Map());
+      else this.#compareSides(at, this.#withoutMisnamed(at, lines, found, expected));
     }
+  }
+
+  /** A line on one side only, where another event of the entry lacks just that line, is of that event: it is taken out. */
+  #withoutMisnamed(
+    at: Omit<At, "atMs">,
+    lines: JournalLine[],
+    found: Map<PostingEvent, JournalLine[]>,
+    expected: Map<PostingEvent, Wanted>,
+  ): JournalLine[] {
+    const isBalanced = lines.reduce((sum, { amount }) => sum + amount, 0) === 0;
+    const lacking = [...expected].flatMap(([event, wanted]) => {
+      const has = new Set((found.get(event) ?? []).map(placeKey));
+      return [...wanted.values()].filter((place) => !has.has(placeKey(place)));
+    });
+    const isOf = (line: JournalLine, place: Place) =>
+      placeKey(line) === placeKey(place) && line.amount === place.amount && line.coupons === place.coupons;
+    const misnamed = isBalanced ? [] : lines.filter((line) => lacking.some((place) => isOf(line, place)));
+    this.#compare({ ...at, atMs: null }, misnamed, new Map());
+    return lines.filter((line) => !misnamed.includes(line));
   }
 
   /** What an entry must have brought, by event. */
@@ -142,13 +183,16 @@ export class JournalCheck {
    * Lines of which the log does not tell how many coupons they are for: what one side says the other must say, too. Of
    * two that differ that one is right which agrees with itself, and with the balances.
    */
-  #compareSides(at: Pick<At, "number" | "event">, lines: JournalLine[]): void {
-    const sides = Map.groupBy(summed(lines).values(), ({ account }) => DEBITED.includes(account));
+  #compareSides(at: Omit<At, "atMs">, lines: JournalLine[]): void {
+    // Lines that a correction has taken back are of neither side.
+    const standing = [...summed(lines).values()].filter(({ amount, coupons }) => amount !== 0 || coupons !== 0);
+    const sides = Map.groupBy(standing, ({ account }) => DEBITED.includes(account));
     const [left, right] = [sides.get(true) ?? [], sides.get(false) ?? []];
     const likely = this.#trust(at.event, left) >= this.#trust(at.event, right) ? left : right;
     const sure = likely.filter((place) => this.#isWhole(place));
     const wanted = new Map(sure.flatMap((place) => [place, twinOf(place)]).map((place) => [placeKey(place), place]));
-    this.#compare({ ...at, atMs: null, serial: null }, lines, wanted);
+    const repair = at.repair === "told" ? "inferred" : at.repair;
+    this.#compare({ ...at, atMs: null, serial: null, repair }, lines, wanted);
   }
 
   #trust(event: PostingEvent, side: Place[]): number {
@@ -173,9 +217,12 @@ export class JournalCheck {
       const lines = places.get(key) ?? [];
       const mend = mendOf(at, must, lines);
       if (mend.length === 0) continue;
-      const { number, event, atMs, serial } = at;
+      const { number, event, atMs, serial, repair } = at;
+      this.#isInferred ||= repair === "inferred";
+      this.#isUntold ||= repair === "none";
       const expected = must === null ? null : { number, event, atMs, ...must };
-      this.#report({ kind: "posting", serial, expected, found: { lines: lines.length === 0 ? null : lines }, mend });
+      const found = { lines: lines.length === 0 ? null : lines, ...(repair === "told" ? {} : { repair }) };
+      this.#report({ kind: "posting", serial, expected, found, mend: repair === "none" ? null : mend });
     }
   }
 
