@@ -1,4 +1,4 @@
-import { eventually, type RedisCluster, startRedisCluster } from "@coupon/testkit";
+import { askRedis, eventually, type RedisCluster, startRedisCluster } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type Applied,
@@ -121,4 +121,27 @@ test("a call whose reply was lost fails, and runs once", async () => {
   const header = async () => (await calls.readHeaders([one]).catch(() => []))[0];
   await eventually(async () => (await header())?.number === 2);
   expect(await calls.readOutbox(one)).toHaveLength(2);
+});
+
+test("a shard whose slot is about to be moved away is served or refused, and no script breaks off in the middle", async () => {
+  const calls = createShardCalls({ redis, prefix: "m", hashKey });
+  const one = { batch: 9, shard: 1 };
+  expect(await calls.open(one, null, 1)).toBe(true);
+  const changed = applied(await calls.changeRules(one, expectation(""), rulesOf({ buckets: 1 })));
+  const first = applied(await calls.claim(one, expectation(changed.hash), [0], [claimOf("ann")]));
+  const header = "m{9.1}:h";
+  const source = await cluster.ownerOf(header);
+  const target = (source + 1) % 3;
+  const ask = async (node: number, ...words: string[]) =>
+    String(await askRedis(cluster.nodes[node]?.port ?? 0, ...words)).trim();
+  const slot = (await ask(source, "CLUSTER", "KEYSLOT", header)).slice(1);
+  const idOf = async (node: number) => (await ask(node, "CLUSTER", "MYID")).split("\r\n")[1] ?? "";
+  await ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", await idOf(source));
+  await ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", await idOf(target));
+  // Everything before is durable, so that the outbox is trimmed.
+  const from = { ...expectation(first.hash), durable: first.number, durableOffset: 7 };
+  const second = applied(await calls.claim(one, from, [0], [claimOf("bob")]));
+  expect(await calls.readOutbox(one)).toEqual([second.entry]);
+  await ask(source, "CLUSTER", "SETSLOT", slot, "STABLE");
+  await ask(target, "CLUSTER", "SETSLOT", slot, "STABLE");
 });

@@ -44,14 +44,10 @@ local function change(field, value)
   changes[#changes + 1] = value
 end
 
--- Ends the script: trims what is durable, writes the entry whose text ends in `body` (nil: nothing changed).
+-- Ends the script: writes the entry whose text ends in `body` (nil: nothing changed), and trims what is durable. In this
+-- order, for an outbox that is trimmed to nothing is no key any more: where its slot is being moved away, to write it
+-- again would fail in the middle of the script.
 local function finish(outcomes, body)
-  local trimmed = tonumber(ARGV[3]) - shard.durable
-  if trimmed > 0 then
-    redis.call('LTRIM', KEYS[2], trimmed, -1)
-    change('d', ARGV[3])
-    change('o', ARGV[4])
-  end
   local text, hash = false, header[3]
   if body then
     shard.number = shard.number + 1
@@ -61,6 +57,12 @@ local function finish(outcomes, body)
     change('n', shard.number)
     change('h', hash)
     change('t', shard.now)
+  end
+  local trimmed = tonumber(ARGV[3]) - shard.durable
+  if trimmed > 0 then
+    redis.call('LTRIM', KEYS[2], trimmed, -1)
+    change('d', ARGV[3])
+    change('o', ARGV[4])
   end
   if #changes > 0 then
     redis.call('HSET', KEYS[1], unpack(changes))
