@@ -167,6 +167,7 @@ export class StockTransfers {
    */
   #standing(turn: ShardTurn, untilMs: number): Promise<Standing> {
     const { partition } = turn;
+    const { generation } = partition;
     const shard = partition.shard(turn.shard.address);
     const { calls } = this.#owner.resources;
     return new Promise((resolve, reject) => {
@@ -183,6 +184,9 @@ export class StockTransfers {
           fail(error);
           throw error;
         });
+        // What another owner, or this one after another opening, has written is not known to be durable here.
+        const isOurs = partition.generation === generation && own?.epoch === partition.epoch && own.hash === shard.hash;
+        if (!isOurs) return fail(new Error("the partition was opened again"));
         shard.whenDurable(shard.number, () => {
           clearTimeout(timer);
           resolve({ credited, own });

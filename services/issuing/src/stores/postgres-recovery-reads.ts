@@ -79,6 +79,9 @@ async function baseFromHeaders(calls: ShardCalls, known: ShardAddress[]): Promis
     const header = one?.status === "fulfilled" ? one.value[0] : null;
     return header == null ? [] : [{ address, number: header.durable, hash: null, floorOf: header.epoch }];
   });
+  const away = found.find((one) => one.status === "rejected");
+  // It may be there again soon, long before a PostgreSQL that hangs.
+  if (shards.length === 0 && away !== undefined) throw away.reason;
   const has = new Set(shards.map(({ address }) => address));
   return {
     position: Math.min(Number.MAX_SAFE_INTEGER, ...shards.map(({ floorOf }) => floorOf)),
