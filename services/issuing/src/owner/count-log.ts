@@ -1,4 +1,4 @@
-import { countMessage, type PartitionCount } from "@coupon/domain";
+import { countMessage, type PartitionCount, shardKey } from "@coupon/domain";
 import type { LogMessage, LogReader } from "@coupon/events";
 import type { ShardAddress } from "@coupon/redis";
 import type { LogBase, RecoveryReads } from "../stores/recovery-reads.ts";
@@ -104,5 +104,5 @@ class Counting {
 }
 
 function keyOf({ batch, shard }: ShardAddress): string {
-  return `${batch}.${shard}`;
+  return shardKey(batch, shard);
 }

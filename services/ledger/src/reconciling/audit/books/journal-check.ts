@@ -83,11 +83,11 @@ export class JournalCheck {
   }
 
   #entry(number: number, money: EntryMoney): void {
-    const told = number > this.#openedAfter ? money.told(number) : null;
-    const found = Map.groupBy(this.#lines, ({ event }) => event);
-    const expected: Map<PostingEvent, Wanted> = told === null ? new Map() : this.#wantedOf(told, found);
     // No entry has such a number. Where a line has got it from can be known of a log that tells all.
     const isNowhere = number < 1 || number > this.#last;
+    const told = number > this.#openedAfter && !isNowhere ? money.told(number) : null;
+    const found = Map.groupBy(this.#lines, ({ event }) => event);
+    const expected: Map<PostingEvent, Wanted> = told === null ? new Map() : this.#wantedOf(told, found);
     const repair = told !== null ? "told" : isNowhere && money.isWhole ? "inferred" : "none";
     const serial = told?.serial ?? null;
     for (const event of new Set([...expected.keys(), ...found.keys()])) {

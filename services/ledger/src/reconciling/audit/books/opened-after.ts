@@ -9,7 +9,7 @@ export function openedAfter({ openings, balances }: Pick<ShardMoney, "openings" 
   if (!balances.some(({ event }) => event === "open")) return -1;
   const numbers = openings.map(({ number }) => number);
   const whole = openings.filter(({ debited, credited }) => debited > 0 && credited > 0);
-  if (whole.length > 0) return Math.min(...whole.map(({ number }) => number));
-  // They have come apart: of nothing up to the last of them is it known what it must be.
+  if (whole.length === 1) return whole[0]?.number ?? -1;
+  // They have come apart, or there are two: of nothing up to the last of them is it known what it must be.
   return Math.max(-1, ...numbers);
 }
