@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CountableMessage, type Counting, countMessage, newPartitionCount, shardKey } from "./count-message.ts";
+import {
+  type CountableMessage,
+  type Counting,
+  countMessage,
+  newPartitionCount,
+  type ReadMessage,
+  shardKey,
+  toCountable,
+} from "./count-message.ts";
 
 type Unplaced = Omit<CountableMessage, "offset">;
 
@@ -54,6 +62,33 @@ describe("countMessage", () => {
     const state = newPartitionCount(40, [["1.0", 7]]);
     expect(countMessage(state, { ...entry(40, 8), offset: 55 })).toBe("counts");
     expect(countMessage(state, { ...entry(40, 8), offset: 56 })).toBe("duplicate");
+  });
+});
+
+describe("toCountable", () => {
+  const neither: ReadMessage = { offset: 0, epoch: null, marker: null, batch: -1, shard: -1, number: -1 };
+  const begins: ReadMessage = { ...neither, marker: { v: 1, kind: "marker", owner: "me", at: 0 } };
+  const follows: ReadMessage = { offset: 1, epoch: 0, marker: null, batch: 1, shard: 0, number: 1 };
+
+  it("lets a marker begin an epoch, and an entry count under it", () => {
+    const state = newPartitionCount();
+    expect([begins, follows].map((each) => countMessage(state, toCountable(each)))).toEqual(["marker", "counts"]);
+    expect(state).toEqual({ epoch: 0, shards: new Map([["1.0", 1]]) });
+  });
+
+  it("lets what is neither marker nor entry count nowhere, whatever number it seems to have", () => {
+    for (const epoch of [-2, -1, 0, 5]) {
+      const state = newPartitionCount(epoch);
+      for (const number of [-1, 0, 1]) {
+        expect(countMessage(state, toCountable({ ...neither, offset: 9, number }))).toBe("stale");
+      }
+      expect(state).toEqual({ epoch, shards: new Map() });
+    }
+  });
+
+  it("takes no more of a message than counting needs", () => {
+    const read = { ...follows, text: "{}", kind: "issue" };
+    expect(toCountable(read)).toEqual({ offset: 1, epoch: 0, marker: false, batch: 1, shard: 0, number: 1 });
   });
 });
 

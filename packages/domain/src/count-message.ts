@@ -1,3 +1,5 @@
+import type { Marker } from "./entry.ts";
+
 /**
  * Which messages of a partition count. Whoever reads the log (owners at opening, the ledger, checkers)
  * uses this one rule, so that all agree on one history whatever zombies and re-sends have written:
@@ -19,6 +21,24 @@ export interface CountableMessage {
   batch: number;
   shard: number;
   number: number;
+}
+
+/** A message of the entries topic as it is read: the epoch is null on everything but an entry. */
+export interface ReadMessage {
+  offset: number;
+  epoch: number | null;
+  marker: Marker | null;
+  batch: number;
+  shard: number;
+  number: number;
+}
+
+/** Under which no marker stands: what is neither a marker nor an entry is `stale` at every place of the log. */
+const NO_EPOCH = -2;
+
+/** What counting needs of a message that was read. */
+export function toCountable({ offset, epoch, marker, batch, shard, number }: ReadMessage): CountableMessage {
+  return { offset, epoch: epoch ?? NO_EPOCH, marker: marker !== null, batch, shard, number };
 }
 
 /**

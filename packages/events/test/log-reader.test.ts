@@ -149,9 +149,10 @@ describe("a log that begins later than asked", () => {
 test("a reader that is closed ends what is being read", async () => {
   const other = createLogReader({ config: log.config, groupId: "other" });
   await other.connect();
-  const waiting = collect(other.readRange(5, 200, 300));
-  const closing = new Promise((resolve) => setTimeout(resolve, 100)).then(() => other.close());
-  await expect(waiting).rejects.toThrow("the reader is closed");
-  await closing;
+  const read = other.readRange(5, 200, 300)[Symbol.asyncIterator]();
+  expect(offsets((await read.next()).value ?? [])).toEqual([200]);
+  const waiting = expect(read.next()).rejects.toThrow("the reader is closed");
+  await other.close();
+  await waiting;
   await expect(collect(other.readRange(5, 0, 1))).rejects.toThrow(LogUnavailable);
 });

@@ -1,3 +1,4 @@
+import { eventually } from "@coupon/testkit";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { createBreaker } from "../src/index.ts";
@@ -20,11 +21,10 @@ test("passes values on, counts failures, opens, and tries again after its rest",
   expect(calls).toBe(3);
   expect(await registry.metrics()).toContain('breaker_open{breaker="risk"} 1');
   works = true;
-  let result = await breaker.call(21);
-  while (!result.ok) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    result = await breaker.call(21);
-  }
+  const result = await eventually(async () => {
+    const tried = await breaker.call(21);
+    return tried.ok && tried;
+  });
   expect(result.value).toBe(42);
   expect(breaker.isOpen).toBe(false);
   const text = await registry.metrics();

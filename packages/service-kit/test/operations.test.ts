@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { checkOpenApi } from "@coupon/testkit";
+import { promisify } from "node:util";
+import { checkOpenApi, eventually } from "@coupon/testkit";
 import { Agent } from "undici";
 import { afterEach, expect, test } from "vitest";
 import { drain, listen, type Service, StartFailure, traceparentFor } from "../src/index.ts";
@@ -187,20 +188,28 @@ test("draining under load answers every request, hangs up politely and ends", as
 });
 
 test("draining closes idle connections and waits for a request that began before it", async () => {
+  const end = Promise.withResolvers<void>();
   const { app, base } = await start({}, (service) => {
     service.get("/long", async () => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await end.promise;
       return {};
     });
   });
-  const agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 60_000 });
+  const connections = promisify(app.server.getConnections.bind(app.server));
+  const agent = new Agent({ connections: 1, pipelining: 1, keepAliveTimeout: 60_000 });
+  const other = new Agent({ connections: 1, pipelining: 1 });
   await (await agent.request({ origin: base, path: "/healthz", method: "GET" })).body.dump();
-  const long = agent.request({ origin: base, path: "/long", method: "GET" });
-  await once(app.server, "request");
-  await drain(app, { lameDuckMs: 20 });
+  const begun = once(app.server, "request");
+  const long = other.request({ origin: base, path: "/long", method: "GET" });
+  await begun;
+  expect(await connections()).toBe(2);
+  const drained = drain(app, { lameDuckMs: 20 });
+  await eventually(async () => (await connections()) === 1);
+  end.resolve();
+  await drained;
   expect((await long).statusCode).toBe(200);
   await (await long).body.dump();
-  await agent.destroy();
+  await Promise.all([agent.destroy(), other.destroy()]);
 });
 
 test("a service that is draining is not ready", async () => {

@@ -92,7 +92,18 @@ describe("a coupon whose record is cold", () => {
     void crowdAt(owner, batch, 0)(1);
     await eventually(() => watched.reopened > 0);
     reopened.resolve();
-    expect(await answer).toEqual({ kind: "ledger_behind" });
+    // The ledger has done its part: it is the shard that is waited for.
+    expect(await answer).toEqual({ kind: "recovering" });
+  });
+
+  test("is told that its shard recovers where Redis goes away before it has the record back", async () => {
+    const { owner, batch, parts, recovery } = await coldCoupon();
+    recovery.records = async (_at, [serial = 0]) => {
+      parts.redis.disconnect();
+      return [{ serial, record: { userId: "u1", state: "effective", redemptions: [], released: [] } }];
+    };
+    expect(await within(lock(owner, batch, 0, "u1", "o2"))).toEqual({ kind: "recovering" });
+    expect(owner.pending).toBe(0);
   });
 });
 

@@ -156,6 +156,41 @@ test("a shard that Redis lost while PostgreSQL is away keeps no other of its par
   expect(await crowdAt(owner, lost, 0)(1)).toEqual([{ kind: "recovering" }]);
 });
 
+test("a batch that an owner had read serves its first claim while PostgreSQL is away; a newer one waits for it", async () => {
+  const world = new World();
+  closers.push(() => world.close());
+  await world.start();
+  const before = await connectOwnerParts(world);
+  closers.push(() => before.close());
+  const batches = new Batches();
+  const read = await world.publishBatch({ stock: { total: 100, perUser: 1 } });
+  batches.put(read);
+  const first = startOwner(before, before.appender, batches, watch());
+  await eventually(async () => (await before.calls.readHeaders([{ batch: read.batchNumber, shard: 0 }]))[0] !== null);
+  await first.close();
+
+  const server = new URL(world.env.DATABASE_URL ?? "");
+  const proxy = await createFaultProxy({ host: server.hostname, port: Number(server.port) });
+  closers.push(() => proxy.close());
+  proxy.refuse(true);
+  server.host = `${proxy.host}:${proxy.port}`;
+  const parts = await connectOwnerParts(world, server.href);
+  closers.push(() => parts.close());
+  const owner = startOwner(parts, parts.appender, batches, watch());
+  closers.push(() => owner.close());
+  await eventually(async () => (await crowdAt(owner, read.batchNumber, 0)(1))[0]?.kind === "done");
+
+  let newer = await world.publishBatch({ stock: { total: 100, perUser: 1 } });
+  while (partitionIn(newer.batchNumber) !== partitionIn(read.batchNumber)) newer = await world.publishBatch({});
+  batches.put(newer);
+  owner.batchChanged(newer.batchNumber);
+  const claim = crowdAt(owner, newer.batchNumber, 0);
+  expect(await claim(1)).toEqual([{ kind: "recovering" }]);
+  expect((await crowdAt(owner, read.batchNumber, 0)(2))[1]?.kind).toBe("done");
+  proxy.heal();
+  await eventually(async () => (await claim(1))[0]?.kind === "done");
+});
+
 test("a shard whose floor lies below what was read from is counted again, and opened", async () => {
   const world = new World();
   closers.push(() => world.close());

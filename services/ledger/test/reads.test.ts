@@ -1,78 +1,16 @@
 import { encodeLogPosition } from "@coupon/events";
 import { checkOpenApi, eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ShardStory } from "./support/shard-story.ts";
-import { batchOf, World } from "./support/world.ts";
+import { couponIdIn, hour, iso, now, one, plain, startReadWorld, two } from "./support/read-world.ts";
+import { batchOf, type World } from "./support/world.ts";
 
 let world: World;
-
-const now = Date.now();
-const hour = 3_600_000;
-const iso = (ms: number) => new Date(ms).toISOString();
-
-const plain = batchOf(1);
-const ended = batchOf(2, {
-  template: { ...plain.template, validity: { from: iso(now - 9 * hour), until: iso(now - hour) } },
-});
-const coming = batchOf(3, {
-  template: { ...plain.template, validity: { from: iso(now + hour), until: iso(now + 9 * hour) } },
-});
-const rolling = batchOf(4, { template: { ...plain.template, validity: { days: 1, mode: "rolling" } } });
-const others = batchOf(5, { callers: [{ callerId: "rival", may: ["issue", "redeem", "read"] }] });
-const unreadable = batchOf(6, { callers: [{ callerId: "shop", may: ["issue"] }] });
-const sandbox = batchOf(7, { sandbox: true });
-const revoked = batchOf(8, { state: "deactivated", revoked: true });
-const definitions = [plain, ended, coming, rolling, others, unreadable, sandbox, revoked];
-const stories = definitions.map((each) => new ShardStory(each.batchNumber, 0, now - 30 * hour));
-const [one, two, three, four, five, six, seven, eight] = stories as [
-  ShardStory,
-  ShardStory,
-  ShardStory,
-  ShardStory,
-  ShardStory,
-  ShardStory,
-  ShardStory,
-  ShardStory,
-];
-
 beforeAll(async () => {
-  world = await World.create();
-  await world.publish(...definitions);
-  const ledger = world.start();
-  for (const story of stories) await world.append(story.batch % 3, [story.rules()]);
-  const far = 1_000 * hour;
-  await world.append(1, [
-    one.issue(["anna"]),
-    one.later(1_000).issue(["anna"]),
-    one.later(1_000).issue(["anna"]),
-    one.later(1_000).issue(["anna"]),
-    one.later(1_000).issue(["anna"]),
-    one.lock(1, "held", far),
-    one.lock(2, "lapsed", 60_000),
-    one.redeem(3, "used"),
-    one.deactivate(4),
-  ]);
-  await world.append(2, [two.later(5_000).issue(["anna"])]);
-  await world.append(0, [three.later(6_000).issue(["anna"])]);
-  await world.append(1, [four.issue(["anna"]), four.later(20 * hour).issue(["anna"])]);
-  await world.append(2, [five.later(7_000).issue(["anna"])]);
-  await world.append(0, [six.later(8_000).issue(["anna"]), six.lock(0, "unreadable", far)]);
-  await world.append(1, [seven.later(9_000).issue(["anna"])]);
-  await world.append(2, [eight.later(10_000).issue(["anna"])]);
-  await ledger;
-  await world.applied();
+  world = await startReadWorld();
 });
+afterAll(() => world.close());
 
-afterAll(async () => {
-  await world.close();
-});
-
-const idOf = (index: number, serial: number) => {
-  const definition = definitions[index] as (typeof definitions)[number];
-  const coupon = stories[index]?.coupons[serial];
-  if (coupon === undefined) throw new Error("no such coupon");
-  return world.couponId(definition, 0, coupon);
-};
+const idOf = (index: number, serial: number) => couponIdIn(world, index, serial);
 
 describe("GET /v1/coupons/{couponId}", () => {
   it("answers the Coupon of API.md, to the letter", async () => {
@@ -206,80 +144,6 @@ describe("GET /v1/users/{userId}/coupons", () => {
   });
 });
 
-describe("GET /v1/orders/{orderId}", () => {
-  it("answers the hold while it lasts", async () => {
-    const { status, body } = await world.get("/v1/orders/held");
-    expect(status).toBe(200);
-    expect(body).toEqual({
-      orderId: "held",
-      hold: {
-        orderId: "held",
-        userId: "anna",
-        coupons: [{ couponId: idOf(0, 1), discount: 500, lines: [{ lineId: "1", discount: 500 }] }],
-        discount: 500,
-        lockedUntil: expect.stringMatching(/Z$/),
-      },
-      reversals: [],
-    });
-  });
-
-  it("answers the redemption with its reversals, step by step", async () => {
-    const read = async () => (await world.get("/v1/orders/used")).body;
-    expect(await read()).toEqual({
-      orderId: "used",
-      redemption: {
-        orderId: "used",
-        userId: "anna",
-        status: "redeemed",
-        coupons: [{ couponId: idOf(0, 3), discount: 500, lines: [{ lineId: "1", discount: 500 }] }],
-        discount: 500,
-        discountReversed: 0,
-        redeemedAt: expect.stringMatching(/Z$/),
-      },
-      reversals: [],
-    });
-    let after = await world.append(1, [one.reverse(3, "used", 200, 300, false)]);
-    const part = (await world.get("/v1/orders/used", { "read-after": after })).body;
-    expect(part.redemption).toMatchObject({ status: "partially_reversed", discount: 500, discountReversed: 200 });
-    after = await world.append(1, [one.reverse(3, "used", 300, 0, true)]);
-    const whole = (await world.get("/v1/orders/used", { "read-after": after })).body;
-    expect(whole.redemption).toMatchObject({ status: "reversed", discount: 500, discountReversed: 500 });
-    expect(whole.reversals).toEqual([
-      {
-        ...whole.reversals[0],
-        discountReversed: 200,
-        remaining: 300,
-        coupons: [{ couponId: idOf(0, 3), state: "redeemed" }],
-      },
-      {
-        ...whole.reversals[1],
-        discountReversed: 300,
-        remaining: 0,
-        coupons: [{ couponId: idOf(0, 3), state: "effective" }],
-      },
-    ]);
-    const coupon = await world.get(`/v1/coupons/${idOf(0, 3)}?userId=anna`);
-    expect(coupon.body.state).toBe("effective");
-  });
-
-  it("refuses a caller of the batch that may not read", async () => {
-    const answer = await world.get("/v1/orders/unreadable");
-    expect([answer.status, answer.body.code]).toEqual([403, "operation_not_permitted"]);
-  });
-
-  it("answers not found alike to the byte: unknown, another caller's, a hold that is over", async () => {
-    const answers = await Promise.all([
-      world.get("/v1/orders/unknown"),
-      world.get("/v1/orders/held", { "x-caller-id": "rival" }),
-      world.get("/v1/orders/lapsed"),
-    ]);
-    for (const answer of answers) {
-      expect([answer.status, answer.body.code]).toEqual([404, "order_not_found"]);
-      expect(answer.text).toBe(answers[0]?.text);
-    }
-  });
-});
-
 describe("a reader whom the front says to be refused", () => {
   const refusal = { "x-caller-refusal": "caller_suspended" };
 
@@ -299,78 +163,6 @@ describe("a reader whom the front says to be refused", () => {
     for (const [path, code] of refusals) expect((await world.get(path, refusal)).body.code).toBe(code);
     // Before what the batch says of the caller.
     expect((await world.get(`/v1/coupons/${idOf(5, 0)}?userId=anna`, refusal)).body.code).toBe("caller_suspended");
-  });
-});
-
-describe("GET /internal/v1/orders/{orderId}/coupons", () => {
-  it("names the coupons that the order has redeemed", async () => {
-    const { body } = await world.get("/internal/v1/orders/used/coupons?callerId=shop");
-    expect(body).toEqual({ orderId: "used", coupons: [{ couponId: idOf(0, 3), userId: "anna" }], caughtUp: true });
-  });
-
-  it("says that it means something where there are none and the log is applied", async () => {
-    const { body } = await world.get("/internal/v1/orders/unknown/coupons?callerId=shop");
-    expect(body).toEqual({ orderId: "unknown", coupons: [], caughtUp: true });
-    const rival = await world.get("/internal/v1/orders/used/coupons?callerId=rival");
-    expect(rival.body.coupons).toEqual([]);
-  });
-});
-
-describe("GET /internal/v1/batches/{batchNumber}/stats", () => {
-  it("adds up what the batch has come to", async () => {
-    const { status, body } = await world.get("/internal/v1/batches/4/stats");
-    expect(status).toBe(200);
-    // One of the two coupons is too old to be redeemed.
-    expect(body).toEqual({
-      batchNumber: 4,
-      issued: 2,
-      redeemed: 0,
-      reversed: 0,
-      cost: { amount: 0, currency: "CNY" },
-      liability: { amount: 500, currency: "CNY" },
-      asOf: expect.stringMatching(/Z$/),
-    });
-    expect((await world.get("/internal/v1/batches/2/stats")).body).toMatchObject({
-      issued: 1,
-      liability: { amount: 0 },
-    });
-    expect((await world.get("/internal/v1/batches/8/stats")).body).toMatchObject({
-      issued: 1,
-      liability: { amount: 0 },
-    });
-  });
-
-  it("counts redemptions, reversals and what they cost", async () => {
-    const batch = batchOf(31);
-    await world.publish(batch);
-    const story = new ShardStory(31, 0, now);
-    const after = await world.append(1, [
-      story.rules(),
-      story.issue(["a", "b", "c", "d"]),
-      story.redeem(0, "s0"),
-      story.redeem(1, "s1"),
-      story.reverse(0, "s0", 500, 0, true),
-      story.reverse(1, "s1", 100, 400, false),
-      story.deactivate(2),
-    ]);
-    const stats = await eventually(async () => {
-      const answer = await world.get("/internal/v1/batches/31/stats", { "read-after": after });
-      return answer.status === 200 && answer.body;
-    });
-    expect(stats).toMatchObject({
-      issued: 4,
-      redeemed: 2,
-      reversed: 2,
-      cost: { amount: 400 },
-      // Coupons 0 (it came back) and 3.
-      liability: { amount: 1_000 },
-    });
-    expect(Math.abs(Date.parse(stats.asOf) - Date.now())).toBeLessThan(60_000);
-  });
-
-  it("does not know a batch that was never published", async () => {
-    const answer = await world.get("/internal/v1/batches/999/stats");
-    expect([answer.status, answer.body.code]).toEqual([404, "batch_not_found"]);
   });
 });
 

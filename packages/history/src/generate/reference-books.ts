@@ -1,4 +1,11 @@
-import { countMessage, type Entry, FundingSplit, greatestDiscount, newPartitionCount } from "@coupon/domain";
+import {
+  countMessage,
+  type Entry,
+  FundingSplit,
+  greatestDiscount,
+  newPartitionCount,
+  toCountable,
+} from "@coupon/domain";
 import type { BatchTerms, LogEntry } from "../history.ts";
 import type { BalanceRow, BookRows, PostingRow } from "../ledger/ledger-rows.ts";
 
@@ -9,12 +16,12 @@ export function referenceBooks(log: Iterable<LogEntry>, batches: readonly BatchT
   );
   const counts = new Map<number, ReturnType<typeof newPartitionCount>>();
   const postings: PostingRow[] = [];
-  for (const { partition, offset, epoch, marker, batch, shard, number, text } of log) {
+  for (const message of log) {
+    const { partition, batch, shard, number, text } = message;
     const count = counts.get(partition) ?? newPartitionCount();
     counts.set(partition, count);
-    const message = { offset, epoch: epoch ?? Number.NaN, marker: marker !== null, batch, shard, number };
     const definition = definitions.get(batch);
-    if (countMessage(count, message) !== "counts" || definition === undefined) continue;
+    if (countMessage(count, toCountable(message)) !== "counts" || definition === undefined) continue;
     const split = new FundingSplit(definition.funding.map(({ basisPoints }) => basisPoints));
     for (const [event, accounts, parts, coupons] of movesOf(JSON.parse(text) as Entry, split, definition.template)) {
       for (const [index, { party }] of definition.funding.entries()) {

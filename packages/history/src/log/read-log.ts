@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { countMessage, type Entry, newPartitionCount, partitionOf, shardKey } from "@coupon/domain";
+import { countMessage, type Entry, newPartitionCount, partitionOf, shardKey, toCountable } from "@coupon/domain";
 import type { Findings } from "../findings.ts";
 import type { History, LogEntry } from "../history.ts";
 import { type At, type Books, placeOf, ShardBook } from "./books.ts";
@@ -18,14 +18,7 @@ export function readLog({ log, partitions }: History, books: Books, findings: Fi
       counts.set(partition, count);
     }
     checkOrder(message, books, findings);
-    const counting = countMessage(count, {
-      offset: message.offset,
-      epoch: message.epoch ?? Number.NaN,
-      marker: message.marker !== null,
-      batch: message.batch,
-      shard: message.shard,
-      number: message.number,
-    });
+    const counting = countMessage(count, toCountable(message));
     books.ends.set(partition, { end: message.offset + 1, epoch: count.epoch });
     if (counting === "gap") {
       const name = shardKey(message.batch, message.shard);

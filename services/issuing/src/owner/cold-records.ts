@@ -1,5 +1,5 @@
 import type { CouponRecord } from "@coupon/redis";
-import type { Operation } from "./operation.ts";
+import type { NoOutcome, Operation } from "./operation.ts";
 import { Mismatch, type OwnerContext, type ShardTurn } from "./owner-context.ts";
 import type { Pending } from "./pending.ts";
 
@@ -8,18 +8,20 @@ type CouponOperation = Extract<Operation, { op: "lock" | "redeem" | "release" | 
 
 /**
  * Loads the records of coupons that are no longer warm. The ledger must have applied everything up to the
- * shard's last entry first; where it does not get there in time, the operations are told `ledger_behind`; where PostgreSQL is away, `ledger_unavailable`.
+ * shard's last entry first; where it does not get there in time, the operations are told `ledger_behind`; where
+ * PostgreSQL is away, `ledger_unavailable`; where it is Redis that does not take the records, that the shard recovers.
  */
 export class ColdRecords {
   readonly #owner: OwnerContext;
-  readonly #loading = new Set<Pending[]>();
+  /** What is loaded, and what it is told where that takes too long. */
+  readonly #loading = new Map<Pending[], NoOutcome>();
 
   constructor(owner: OwnerContext) {
     this.#owner = owner;
   }
 
   load(turn: ShardTurn, pendings: Pending[]): void {
-    this.#loading.add(pendings);
+    this.#loading.set(pendings, { kind: "ledger_behind" });
     this.#load(turn, pendings)
       .catch((error: unknown) => {
         this.#owner.resources.logger.warn({ because: (error as Error).message }, "cold records could not be loaded");
@@ -30,8 +32,8 @@ export class ColdRecords {
 
   /** Answers what has waited since before `beforeMs`, be it for the ledger or for its shard: nothing was done for it. */
   expire(beforeMs: number): void {
-    for (const pendings of this.#loading) {
-      for (const pending of pendings) if (pending.arrivedAtMs < beforeMs) pending.fail({ kind: "ledger_behind" });
+    for (const [pendings, late] of this.#loading) {
+      for (const pending of pendings) if (pending.arrivedAtMs < beforeMs) pending.fail(late);
     }
   }
 
@@ -48,6 +50,7 @@ export class ColdRecords {
       for (const pending of fresh) pending.fail({ kind: "ledger_behind" });
       return;
     }
+    this.#loading.set(pendings, { kind: "recovering" });
     const users = new Map(records.map(({ serial, record }) => [serial, record.userId]));
     for (const pending of fresh) {
       pending.warmed = true;

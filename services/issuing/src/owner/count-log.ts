@@ -1,4 +1,4 @@
-import { countMessage, type PartitionCount, shardKey } from "@coupon/domain";
+import { countMessage, type PartitionCount, shardKey, toCountable } from "@coupon/domain";
 import type { LogMessage, LogReader } from "@coupon/events";
 import type { ShardAddress } from "@coupon/redis";
 import type { LogBase, RecoveryReads } from "../stores/recovery-reads.ts";
@@ -81,15 +81,7 @@ class Counting {
   take(message: LogMessage): void {
     const address = { batch: message.batch, shard: message.shard };
     if (message.marker === null && !this.#findsNew && !this.#shards.has(keyOf(address))) return;
-    const verdict = countMessage(this.#state, {
-      offset: message.offset,
-      // What is neither marker nor entry was written under no epoch.
-      epoch: message.epoch ?? Number.NaN,
-      marker: message.marker !== null,
-      batch: message.batch,
-      shard: message.shard,
-      number: message.number,
-    });
+    const verdict = countMessage(this.#state, toCountable(message));
     if (verdict === "gap") {
       const where = `partition ${this.#partition}: entry ${message.number} of shard ${keyOf(address)} at offset ${message.offset}`;
       this.shardAt(address).gap ??= `${where} leaves a gap`;

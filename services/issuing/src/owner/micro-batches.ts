@@ -34,7 +34,7 @@ export class MicroBatches {
     const { name, pendings } = taken;
     return async () => {
       const { generation } = partition;
-      for (const pending of pendings) pending.attempted = true;
+      for (const pending of pendings) pending.attempt();
       const days = name === "claim" ? this.#owner.resources.batches.dayStarts(shard.address.batch, Date.now()) : [];
       try {
         const result = await applyBatch(
@@ -91,6 +91,7 @@ export class MicroBatches {
       this.#parts.rebuildWhenDurable(turn, result.number);
     }
     if (again.length > 0) this.#owner.requeue(turn, again);
+    for (const pending of cold) pending.didNothing();
     if (cold.length > 0) this.#parts.cold.load(turn, cold);
     if (outOfStock.length > 0) this.#parts.transfers.refill(turn, outOfStock);
   }

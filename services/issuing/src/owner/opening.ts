@@ -69,6 +69,7 @@ export class Opening {
         if (!(await this.#holdsLease())) return this.#hooks.leaseLost();
         await this.#begin();
       } catch (error) {
+        if (!this.#isMine("opening")) return;
         logger.warn({ partition: this.#partition.id, because: (error as Error).message }, "opening failed");
         await pause(delayMs, this.#closed);
         delayMs = Math.min(delayMs * 2, RETRY_DELAY_MS_MAX);
@@ -105,7 +106,7 @@ export class Opening {
     const startedAt = performance.now();
     const { id } = this.#partition;
     const marker = { v: 1, kind: "marker", owner: resources.processId, at: Date.now() } as const;
-    const epoch = await this.#sender.appendMarker(id, marker, resources.appendTimeoutMs);
+    const epoch = await this.#sender.appendMarker(id, marker, resources.appendTimeoutMs, () => this.#isMine("opening"));
     const count = await countLog(resources, id, epoch, shardsIn(this.#owner, id));
     if (!this.#isMine("opening")) return;
     this.#partition.epoch = epoch;

@@ -7,8 +7,6 @@ const ASKS_MAX = 20;
 export class Pending {
   readonly operation: Operation;
   readonly arrivedAtMs: number;
-  /** Set once a script call may have applied it: from then on a failure leaves its outcome unknown. */
-  attempted = false;
   /** What an attempt of this very request has done (a serial, a time of reversal); its replay is a first answer. */
   didFirst = -1;
   /** Its coupon's record has been looked up in the ledger already. */
@@ -16,6 +14,8 @@ export class Pending {
   /** Whose that coupon is, as the ledger has it; null where it was not asked, or knows of no such coupon. */
   userOnRecord: string | null = null;
   settled = false;
+  #attempted = false;
+  #attemptedBefore = false;
   #asks = 0;
   readonly #unsettled: { count: number };
   readonly #settle: (answer: Answer) => void;
@@ -32,6 +32,22 @@ export class Pending {
     this.#unsettled = unsettled;
     this.#settle = settle;
     unsettled.count += 1;
+  }
+
+  /** Whether a script call may have applied it: a failure leaves its outcome unknown then. */
+  get attempted(): boolean {
+    return this.#attempted;
+  }
+
+  /** A script call is made that may apply it. */
+  attempt(): void {
+    this.#attemptedBefore = this.#attempted;
+    this.#attempted = true;
+  }
+
+  /** The last script call has said that it did nothing; what an earlier one may have done is left open. */
+  didNothing(): void {
+    this.#attempted = this.#attemptedBefore;
   }
 
   /** Whether the script may be asked once more because the record had changed since it was read. */

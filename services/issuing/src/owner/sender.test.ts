@@ -1,7 +1,7 @@
 import type { PartitionAppend } from "@coupon/events";
 import { expect, test } from "vitest";
 import { Partition } from "./partition.ts";
-import { Sender } from "./sender.ts";
+import { MarkerUnwanted, Sender } from "./sender.ts";
 import { Shard } from "./shard.ts";
 
 const SENDS_MAX = 200;
@@ -56,8 +56,23 @@ test("an opening gets its turn while there is always something to send", async (
   });
   write();
   const marker = { v: 1, kind: "marker", owner: "me", at: 0 } as const;
-  await Promise.all([1, 2, 3].map((id) => sender.appendMarker(id, marker, 1_000)));
+  await Promise.all([1, 2, 3].map((id) => sender.appendMarker(id, marker, 1_000, () => true)));
   expect(log.markers).toEqual([1, 2, 3]);
   expect(log.sends).toBeLessThan(20);
   expect(suspected).toEqual([]);
+});
+
+test("a marker that is not wanted any more when its turn comes is not sent, and the next one is", async () => {
+  const log = new QuickLog();
+  const { partition, shard } = servingPartition();
+  const sender = new Sender(log, 1_000, { handedOver: () => {}, suspect: () => {}, sent: () => {} });
+  sender.enqueue(partition, { shard, number: 1, kind: "issue", text: "{}" });
+  const marker = { v: 1, kind: "marker", owner: "me", at: 0 } as const;
+  let isWanted = true;
+  const given = sender.appendMarker(1, marker, 1_000, () => isWanted);
+  const next = sender.appendMarker(2, marker, 1_000, () => true);
+  isWanted = false;
+  await expect(given).rejects.toThrow(MarkerUnwanted);
+  await next;
+  expect(log.markers).toEqual([2]);
 });

@@ -16,6 +16,9 @@ export interface SenderHooks {
   sent(entries: number, seconds: number): void;
 }
 
+/** The opening that a marker was for is over. */
+export class MarkerUnwanted extends Error {}
+
 /**
  * Sends the entries of every partition of this process: one produce in flight, carrying all partitions in
  * number order. An entry counts once its offset is the one right after the partition's last, for then nobody
@@ -41,10 +44,18 @@ export class Sender {
     this.#inFlight ??= this.#run();
   }
 
-  /** For openings: appends a marker while nothing else is in flight. */
-  appendMarker(partition: number, marker: Marker, timeoutMs: number): Promise<number> {
+  /**
+   * For openings: appends a marker while nothing else is in flight. One that is not wanted any more when its turn comes
+   * is not sent, for it would only fence whoever has the partition then.
+   *
+   * @throws MarkerUnwanted, LogUnavailable
+   */
+  appendMarker(partition: number, marker: Marker, timeoutMs: number, isWanted: () => boolean): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#openings.push(() => this.#appender.appendMarker(partition, marker, timeoutMs).then(resolve, reject));
+      this.#openings.push(async () => {
+        if (isWanted()) await this.#appender.appendMarker(partition, marker, timeoutMs).then(resolve, reject);
+        else reject(new MarkerUnwanted(`partition ${partition} was given up before its marker was sent`));
+      });
       this.#inFlight ??= this.#run();
     });
   }

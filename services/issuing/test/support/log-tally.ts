@@ -1,4 +1,4 @@
-import { countMessage, type Entry, type EntryKind, newPartitionCount } from "@coupon/domain";
+import { countMessage, type Entry, type EntryKind, newPartitionCount, toCountable } from "@coupon/domain";
 import { createLogReader, type LogConfig } from "@coupon/events";
 
 /** How many items of each kind count in the whole log as it is now; what is not about coupons is left out. */
@@ -11,8 +11,7 @@ export async function tallyLog(config: LogConfig): Promise<Partial<Record<EntryK
       const counting = newPartitionCount();
       await reader.read(partition, 0, await reader.end(partition), (messages) => {
         for (const message of messages) {
-          const countable = { ...message, epoch: message.epoch ?? -1, marker: message.marker !== null };
-          if (countMessage(counting, countable) !== "counts") continue;
+          if (countMessage(counting, toCountable(message)) !== "counts") continue;
           const entry = JSON.parse(message.text) as Entry;
           if ("items" in entry) tally[entry.kind] = (tally[entry.kind] ?? 0) + entry.items.length;
         }

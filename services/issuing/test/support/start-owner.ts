@@ -14,6 +14,7 @@ export interface Watched {
   decided: number;
   reopened: number;
   beforeDebit(): Promise<void>;
+  holdsLease?(partition: number): Promise<boolean>;
   /** Before the one who asked for it has the answer. */
   afterDebit?(): void;
 }
@@ -74,7 +75,7 @@ export function startOwner(parts: OwnerParts, appender: EntryAppender, batches: 
     pendingMax: 1_000,
     publish: (topic, messages) => parts.appender.publish(topic, messages),
     retention: { stops: () => false },
-    holdsLease: async () => true,
+    holdsLease: async (partition) => (await watched.holdsLease?.(partition)) ?? true,
     belongsTo: () => true,
     ask: async (operation) => {
       watched.asked.push(operation);

@@ -1,6 +1,13 @@
 import { hash } from "node:crypto";
 import type { PartitionStanding } from "@coupon/database";
-import { countMessage, type Entry, newPartitionCount, type PartitionCount, shardKey } from "@coupon/domain";
+import {
+  countMessage,
+  type Entry,
+  newPartitionCount,
+  type PartitionCount,
+  shardKey,
+  toCountable,
+} from "@coupon/domain";
 import type { LogMessage } from "@coupon/events";
 import type { LedgerRows } from "./ledger-rows.ts";
 
@@ -39,8 +46,6 @@ export class EntryUnfit extends Error {
     this.reason = reason;
   }
 }
-
-const NO_EPOCH = -2;
 
 /**
  * One partition on its way into PostgreSQL. `take` runs ahead of what is committed, so that the next
@@ -197,14 +202,7 @@ export class Lane {
       this.awaiting = message.batch;
       return "waiting";
     }
-    const counting = countMessage(this.#count, {
-      offset: message.offset,
-      epoch: message.epoch ?? NO_EPOCH,
-      marker: message.marker !== null,
-      batch: message.batch,
-      shard: message.shard,
-      number: message.number,
-    });
+    const counting = countMessage(this.#count, toCountable(message));
     if (counting === "gap") {
       return this.#stop(
         "gap",

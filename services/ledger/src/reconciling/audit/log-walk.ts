@@ -1,6 +1,13 @@
 import { hash } from "node:crypto";
 import type { ShardCount } from "@coupon/database";
-import { countMessage, type Entry, newPartitionCount, type PartitionCount, shardKey } from "@coupon/domain";
+import {
+  countMessage,
+  type Entry,
+  newPartitionCount,
+  type PartitionCount,
+  shardKey,
+  toCountable,
+} from "@coupon/domain";
 import type { LogMessage, LogReader } from "@coupon/events";
 import { countAfter, EMPTY_COUNT, effectOf } from "../shard-count.ts";
 
@@ -129,10 +136,7 @@ export class LogWalk {
     const isKnown = message.marker !== null || this.#whole || this.#count.shards.has(key);
     // Of a log that begins later nobody knows the numbers before.
     if (!isKnown && message.epoch === this.#count.epoch) this.#count.shards.set(key, message.number - 1);
-    const counting = countMessage(this.#count, {
-      ...{ offset: message.offset, epoch: message.epoch ?? NO_EPOCH, marker: message.marker !== null },
-      ...{ batch: message.batch, shard: message.shard, number: message.number },
-    });
+    const counting = countMessage(this.#count, toCountable(message));
     if (counting === "gap") throw new LogBroken(`entry ${message.number} of shard ${key} skips numbers`);
     if (counting !== "counts" || !this.#follows(key)) return;
     const entry = JSON.parse(message.text) as Entry;
@@ -159,4 +163,3 @@ export class LogWalk {
 }
 
 const POLL_MS = 20;
-const NO_EPOCH = -2;
