@@ -266,6 +266,20 @@ describe("the audit", () => {
         posting({ event: "issue", account: "liability", amount: -500, coupons: 1 }, null, 3),
       ],
     ]),
+    ...[5, 1_000_000_000].map((beyond): [string, (batch: number) => Promise<unknown>[], object[]] => [
+      `a line of an entry ${beyond} beyond the last`,
+      (b) => [
+        sql(
+          `UPDATE ledger.posting SET number = ${beyond} + (SELECT number FROM ledger.shard WHERE batch = $1)
+           WHERE batch = $1 AND ${issued("liability", 3)}`,
+          b,
+        ),
+      ],
+      [
+        posting({ event: "issue", account: "liability", amount: -500, coupons: 1 }, null, 3),
+        posting(null, [{ number: expect.any(Number), event: "issue", account: "liability" }], null),
+      ],
+    ]),
     [
       "books that are said not to be opened",
       (b) => [sql("INSERT INTO ledger.shard_books (batch, shard, opened) VALUES ($1, 0, false)", b)],
