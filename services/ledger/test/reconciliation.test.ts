@@ -345,19 +345,21 @@ describe("the audit", () => {
     await platform.claim(batch.batchId, "afterwards");
   });
 
-  it("finds a shard that is said to be of another partition, and takes no correction of it", async () => {
+  it("finds a shard that is said to be of another partition, and it is repaired", async () => {
     const { batch } = await books();
-    const move = (by: number) =>
-      sql("UPDATE ledger.shard SET partition = (partition + $2) % 3 WHERE batch = $1", batch.batchNumber, by);
-    await move(1);
+    const placed = async () =>
+      (await sql("SELECT partition FROM ledger.shard WHERE batch = $1", batch.batchNumber)).rows;
+    const before = await placed();
+    await sql("UPDATE ledger.shard SET partition = (partition + 1) % 3 WHERE batch = $1", batch.batchNumber);
     const audit = await platform.audit({ batchId: batch.batchId });
     expect(audit.discrepancies).toMatchObject([
       finding("shard", { partition: expect.any(Number) }, { partition: expect.any(Number) }),
     ]);
-    const ids = [audit.discrepancies[0].discrepancyId];
-    await expect(platform.correct(audit.reconciliationId, ids)).rejects.toThrow(/state_conflict/);
-    await move(2);
+    await platform.correct(audit.reconciliationId, [audit.discrepancies[0].discrepancyId]);
+    expect(await placed()).toEqual(before);
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+    await proven();
+    await platform.claim(batch.batchId, "afterwards");
   });
 
   it("finds a line on one side only of which nothing tells the other, and posts none for it", async () => {
@@ -401,6 +403,8 @@ describe("the audit", () => {
     expect(audit.discrepancies).toMatchObject([
       { ...finding("shard", null, { tables: ["account_balance", "posting"] }), shard: 5 },
     ]);
+    const ids = [audit.discrepancies[0].discrepancyId];
+    await expect(platform.correct(audit.reconciliationId, ids)).rejects.toThrow(/state_conflict.*no entry could carry/);
     for (const table of ["account_balance", "posting"]) {
       await sql(`DELETE FROM ledger.${table} WHERE batch = $1 AND shard = 5`, batch.batchNumber);
     }

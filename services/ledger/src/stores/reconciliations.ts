@@ -216,11 +216,10 @@ export class Reconciliations {
   }
 
   /** Approved corrections that are not applied yet, with the entry that carries each, where the ledger has it. */
-  async approved(): Promise<(CorrectionRequest & { entry: number | null; partition: number | null })[]> {
-    const { rows } = await this.#pool.query<CorrectionRequest & { entry: number | null; partition: number | null }>(
+  async approved(): Promise<(CorrectionRequest & { entry: number | null })[]> {
+    const { rows } = await this.#pool.query<CorrectionRequest & { entry: number | null }>(
       `SELECT ${correctionColumns}, (SELECT min(c.number) FROM ledger.correction c
-           WHERE c.correction_id = q.correction_id AND c.batch = q.batch AND c.shard = q.shard) AS entry,
-         (SELECT s.partition FROM ledger.shard s WHERE s.batch = q.batch AND s.shard = q.shard) AS partition
+           WHERE c.correction_id = q.correction_id AND c.batch = q.batch AND c.shard = q.shard) AS entry
        FROM ledger.correction_request q WHERE state = 'approved' ORDER BY correction_id LIMIT 100`,
     );
     return rows;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { deriveAnew, type Pool, readPositions, withoutSweeps } from "@coupon/database";
-import type { BatchDefinition } from "@coupon/domain";
+import { type BatchDefinition, partitionOf } from "@coupon/domain";
 import type { LogReader } from "@coupon/events";
 import type { ShardReads } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
@@ -21,6 +21,7 @@ export interface CorrectorOptions {
   auditor: Auditor;
   issuing: IssuingCalls;
   definitionOf: (batch: number) => BatchDefinition | undefined;
+  partitions: number;
   /** As much memory as so many coupons take in an audit is had for the entries of a shard whose books are derived anew. */
   couponsAtOnce: number;
   metrics: ReconcilingMetrics;
@@ -131,8 +132,8 @@ export class Corrector {
   }
 
   async #derive(correction: Approved, entry: number, reader: LogReader): Promise<void> {
-    const { correctionId, batch, shard, partition, serials } = correction;
-    if (partition === null) return;
+    const { correctionId, batch, shard, serials } = correction;
+    const partition = partitionOf(batch, shard, this.#options.partitions);
     const books = serials.length === 0 ? await this.#booksOf(correction, entry) : null;
     const gathered = new CouponEntries(reader, { partition, batch, shard, serials }, (each) =>
       books?.entries.apply(each),
