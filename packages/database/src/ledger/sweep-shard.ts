@@ -68,7 +68,7 @@ export interface Sweeping {
 /**
  * Sweeps a part of a shard: coupons whose validity is over leave the books, those that a hold in time keeps are put
  * off. The shard's row is held meanwhile, so that no entry of it is applied, and no other sweep does the same: each
- * coupon expires once.
+ * coupon expires once. A shard under {@link withoutSweeps} is left for later.
  */
 export async function sweepShard(pool: Pool, ask: SweepAsk): Promise<Sweeping> {
   return inTransaction(pool, "READ COMMITTED", async (connection) => {
@@ -101,7 +101,8 @@ interface Standing {
 async function lockShard(connection: Connection, { batch, shard, silent }: SweepAsk): Promise<Standing | null> {
   const { rows: locked } = await connection.query<{ number: number; atMs: number; partition: number }>({
     name: "ledger-sweep-lock",
-    text: `SELECT number, at_ms AS "atMs", partition FROM ledger.shard WHERE batch = $1 AND shard = $2 FOR UPDATE`,
+    text: `SELECT number, at_ms AS "atMs", partition FROM ledger.shard WHERE batch = $1 AND shard = $2
+        AND pg_try_advisory_xact_lock_shared($1::integer, $2::integer) FOR UPDATE`,
     values: [batch, shard],
   });
   const [row] = locked;
@@ -187,4 +188,29 @@ async function advanceBooks(connection: Connection, ask: SweepAsk, untilMs: numb
         over_cost = b.over_cost + excluded.over_cost, killed = b.killed + excluded.killed`,
     values: [ask.batch, ask.shard, over.swept, untilMs, over.cost, over.killed],
   });
+}
+
+/**
+ * Runs `work` while no sweep changes the shard's books, whichever process sweeps; entries are applied as ever. It takes a
+ * connection. Where that breaks, sweeps go on: what must not have changed has to be looked at in the end.
+ */
+export async function withoutSweeps<Result>(
+  pool: Pool,
+  { batch, shard }: { batch: number; shard: number },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const connection = await pool.connect();
+  const ignore = () => {};
+  connection.on("error", ignore);
+  try {
+    await connection.query("SELECT pg_advisory_lock($1, $2)", [batch, shard]);
+    return await work();
+  } finally {
+    const isFree = await connection.query("SELECT pg_advisory_unlock($1, $2)", [batch, shard]).then(
+      () => true,
+      () => false,
+    );
+    connection.off("error", ignore);
+    connection.release(!isFree);
+  }
 }

@@ -6,6 +6,7 @@ export interface ReconcilingMetrics {
   drifted(): void;
   audited(state: string, coupons: number, seconds: number): void;
   corrected(): void;
+  correctionAgain(): void;
 }
 
 /** `summary` and `open` are asked when metrics are scraped. */
@@ -94,6 +95,11 @@ export function createReconcilingMetrics(
     registers,
   });
   const corrections = new Counter({ name: "reconciliation_corrections_total", help: "Corrections applied", registers });
+  const again = new Counter({
+    name: "reconciliation_correction_retries_total",
+    help: "Approved corrections that could not be derived, and are tried again",
+    registers,
+  });
   return {
     round: (took) => rounds.observe(took),
     drifted: () => drifts.inc(),
@@ -103,6 +109,7 @@ export function createReconcilingMetrics(
       seconds.observe(took);
     },
     corrected: () => corrections.inc(),
+    correctionAgain: () => again.inc(),
   };
 }
 

@@ -82,6 +82,7 @@ export async function createReconciling(parts: ReconcilingParts): Promise<Reconc
   });
   const corrector = new Corrector({
     ...{ store, pool, reads, auditor, issuing, definitionOf, metrics, logger },
+    partitions: config.PARTITIONS,
     couponsAtOnce: config.AUDIT_COUPONS_AT_ONCE,
   });
   let endNights = () => {};

@@ -147,12 +147,17 @@ export class Reconciliations {
     return rows;
   }
 
-  /** Discrepancies that no later audit of their shard has found gone, by store: what the newest runs left open. */
+  /**
+   * Discrepancies that no later audit of their shard has found gone, by store: what the newest runs left open. The last audit
+   * of everything has left open nothing that is older, so that runs of years are not looked at.
+   */
   async countOpen(): Promise<{ store: DerivedStore; open: number }[]> {
     const { rows } = await this.#pool.query<{ store: DerivedStore; open: number }>(
       `SELECT d.store, count(*)::integer AS open FROM ledger.discrepancy d
        JOIN ledger.reconciliation r USING (reconciliation_id)
-       WHERE NOT EXISTS (SELECT FROM ledger.reconciliation n WHERE n.created_at > r.created_at
+       WHERE r.created_at >= coalesce((SELECT created_at FROM ledger.reconciliation
+           WHERE batch IS NULL AND state IN ('clean', 'discrepant') ORDER BY created_at DESC LIMIT 1), '-infinity')
+         AND NOT EXISTS (SELECT FROM ledger.reconciliation n WHERE n.created_at > r.created_at
          AND n.state IN ('clean', 'discrepant') AND (n.batch IS NULL OR n.batch = d.batch)
          AND (n.shard IS NULL OR n.shard = d.shard)) GROUP BY d.store`,
     );
@@ -211,11 +216,10 @@ export class Reconciliations {
   }
 
   /** Approved corrections that are not applied yet, with the entry that carries each, where the ledger has it. */
-  async approved(): Promise<(CorrectionRequest & { entry: number | null; partition: number | null })[]> {
-    const { rows } = await this.#pool.query<CorrectionRequest & { entry: number | null; partition: number | null }>(
+  async approved(): Promise<(CorrectionRequest & { entry: number | null })[]> {
+    const { rows } = await this.#pool.query<CorrectionRequest & { entry: number | null }>(
       `SELECT ${correctionColumns}, (SELECT min(c.number) FROM ledger.correction c
-           WHERE c.correction_id = q.correction_id AND c.batch = q.batch AND c.shard = q.shard) AS entry,
-         (SELECT s.partition FROM ledger.shard s WHERE s.batch = q.batch AND s.shard = q.shard) AS partition
+           WHERE c.correction_id = q.correction_id AND c.batch = q.batch AND c.shard = q.shard) AS entry
        FROM ledger.correction_request q WHERE state = 'approved' ORDER BY correction_id LIMIT 100`,
     );
     return rows;

@@ -102,8 +102,8 @@ export async function proposeCorrection(
 
 /** Why a correction of these would put nothing right; null where it would. */
 function notRepairable(chosen: Discrepancy[], all: Discrepancy[]): string | null {
-  if (chosen.some(({ kind }) => kind === "shard")) {
-    return "Which rows and which partition a shard has is found only: no correction can be derived.";
+  if (chosen.some(({ kind, expected }) => kind === "shard" && memberOf(expected, "partition") === undefined)) {
+    return "Rows of a shard of which neither the log nor PostgreSQL has anything are found only: no entry could carry a correction.";
   }
   if (!chosen.some(({ kind }) => kind === "posting" || kind === "balance")) return null;
   const ofShard = all.filter(({ batch, shard }) => batch === chosen[0]?.batch && shard === chosen[0].shard);

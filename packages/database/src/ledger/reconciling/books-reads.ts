@@ -101,18 +101,15 @@ const heldOf = `FROM ledger.hold h JOIN ledger.coupon c USING (batch, shard, ser
 const inVain = `FROM ledger.deferred_expiry d LEFT JOIN ledger.coupon c USING (batch, shard, serial)
   WHERE d.batch = $1 AND d.shard = $2 AND (d.serial >= b.swept OR b.revoked OR coalesce(c.state, 4) IN (3, 4))`;
 
-/** Reads a shard's books in one statement, so that all of it is of one moment. */
+/**
+ * Reads a shard's books: all but the sums of its journal in one statement, so that these are of one moment. Nothing that the
+ * shard's row is held for can change meanwhile, nor what a snapshot shows.
+ */
 export async function readShardMoney(db: Queryable, batch: number, shard: number): Promise<ShardMoney> {
-  const { rows } = await db.query<ShardMoney>({
+  const { rows } = await db.query<Omit<ShardMoney, keyof JournalSums>>({
     name: "ledger-shard-money",
     text: `SELECT b.swept, b.over_cost AS "overCost", b.killed, b.revoked, b.opened,
         ${asRows("event, account, party, amount, coupons", "account_balance")} AS balances,
-        (SELECT coalesce(json_agg(j), '[]') FROM (SELECT event, account, party, sum(amount) AS amount,
-          sum(coupons) AS coupons FROM ledger.posting WHERE ${ofShard} GROUP BY 1, 2, 3) j) AS journal,
-        (SELECT coalesce(json_agg(o), '[]') FROM (SELECT number,
-          count(*) FILTER (WHERE account IN ('commitment', 'cost')) AS debited,
-          count(*) FILTER (WHERE account IN ('liability', 'payable')) AS credited
-          FROM ledger.posting WHERE ${ofShard} AND event = 'open' GROUP BY 1) o) AS openings,
         ${asRows('number, kind, peer, transfer, amount, at_ms AS "atMs"', "transfer")} AS transfers,
         ARRAY(SELECT serial FROM ledger.deferred_expiry WHERE ${ofShard}) AS deferred,
         ARRAY(SELECT d.serial ${inVain}) AS "deferredInVain",
@@ -126,8 +123,52 @@ export async function readShardMoney(db: Queryable, batch: number, shard: number
         FROM ledger.shard_books WHERE ${ofShard}) b`,
     values: [batch, shard],
   });
-  return rows[0] as ShardMoney;
+  return { ...(rows[0] as Omit<ShardMoney, keyof JournalSums>), ...(await sumJournal(db, batch, shard)) };
 }
+
+type Place = [number: number, postingId: number];
+type JournalSums = Pick<ShardMoney, "journal" | "openings">;
+type SumStep = JournalSums & { last: Place | null };
+
+/** Lines that one statement adds up: a shard may have tens of millions. */
+const LINES_A_STEP = 20_000;
+
+async function sumJournal(db: Queryable, batch: number, shard: number): Promise<JournalSums> {
+  const sums = new Map<string, AccountBalance>();
+  const openings = new Map<number, ShardMoney["openings"][number]>();
+  let after: Place | null = [Number.MIN_SAFE_INTEGER, 0];
+  while (after !== null) {
+    const { rows }: { rows: SumStep[] } = await db.query({
+      name: "ledger-journal-sums",
+      text: SUM_STEP,
+      values: [batch, shard, ...after, LINES_A_STEP],
+    });
+    const [step]: SumStep[] = rows;
+    for (const { amount, coupons, ...of } of step?.journal ?? []) {
+      const key = `${of.event} ${of.account} ${of.party}`;
+      const sum = sums.get(key) ?? { ...of, amount: 0, coupons: 0 };
+      sums.set(key, { ...of, amount: sum.amount + amount, coupons: sum.coupons + coupons });
+    }
+    for (const { number, debited, credited } of step?.openings ?? []) {
+      const sum = openings.get(number) ?? { number, debited: 0, credited: 0 };
+      openings.set(number, { number, debited: sum.debited + debited, credited: sum.credited + credited });
+    }
+    after = step?.last ?? null;
+  }
+  return { journal: [...sums.values()], openings: [...openings.values()] };
+}
+
+const SUM_STEP = `WITH step AS MATERIALIZED (
+    SELECT number, posting_id, event, account, party, amount, coupons FROM ledger.posting
+    WHERE ${ofShard} AND (number, posting_id) > ($3::bigint, $4::bigint) ORDER BY number, posting_id LIMIT $5
+  ) SELECT
+    (SELECT coalesce(json_agg(j), '[]') FROM (SELECT event, account, party, sum(amount) AS amount,
+      sum(coupons) AS coupons FROM step GROUP BY 1, 2, 3) j) AS journal,
+    (SELECT coalesce(json_agg(o), '[]') FROM (SELECT number,
+      count(*) FILTER (WHERE account IN ('commitment', 'cost')) AS debited,
+      count(*) FILTER (WHERE account IN ('liability', 'payable')) AS credited
+      FROM step WHERE event = 'open' GROUP BY 1) o) AS openings,
+    (SELECT json_build_array(number, posting_id) FROM step ORDER BY number DESC, posting_id DESC LIMIT 1) AS last`;
 
 /** What a shard's rows of coupons and facts say that its books must come to. */
 export interface MoneyFacts {

@@ -8,6 +8,7 @@ import { type BooksDerived, type BooksSource, booksSourceOf, replaceBooks } from
 import type { ShardCount } from "./shard-rows.ts";
 
 export interface DeriveAsk {
+  /** The one that has the shard's entries, whatever the shard's row says. */
   partition: number;
   batch: number;
   shard: number;
@@ -58,6 +59,11 @@ export function deriveAnew(
       throw new DerivedElsewhere(`the log has entry ${derived.count.number} where the ledger has ${number}`);
     }
     await replaceCoupons(connection, ask, derived);
+    // Its entries have been found in this partition.
+    await connection.query(
+      "UPDATE ledger.shard SET partition = $3 WHERE batch = $1 AND shard = $2 AND partition <> $3",
+      [ask.batch, ask.shard, ask.partition],
+    );
     if (derived.count !== null) await replaceCounters(connection, ask, derived.count);
     if (derived.books !== null) await replaceBooks(connection, ask, derived.books);
     await record(connection, number);

@@ -45,12 +45,25 @@ export async function readOtherShardRows(db: Queryable, batches: number[], parti
   return rows;
 }
 
-/** In which partition each shard is said to be. */
-export async function readShardPlaces(db: Queryable): Promise<Pick<ShardRow, "batch" | "shard" | "partition">[]> {
-  const { rows } = await db.query<Pick<ShardRow, "batch" | "shard" | "partition">>(
-    "SELECT batch, shard, partition FROM ledger.shard",
-  );
-  return rows;
+type ShardPlace = Pick<ShardRow, "batch" | "shard" | "partition">;
+
+/** Shards whose places one statement reads. */
+const PLACES_A_STEP = 10_000;
+
+/** In which partition each shard is said to be: of one moment where `db` shows one. */
+export async function readShardPlaces(db: Queryable): Promise<ShardPlace[]> {
+  const places: ShardPlace[] = [];
+  for (let last: ShardPlace | undefined; ; ) {
+    const { rows }: { rows: ShardPlace[] } = await db.query({
+      name: "ledger-shard-places",
+      text: `SELECT batch, shard, partition FROM ledger.shard WHERE (batch, shard) > ($1::integer, $2::smallint)
+        ORDER BY batch, shard LIMIT $3`,
+      values: [last?.batch ?? 1 - 2 ** 31, last?.shard ?? 0, PLACES_A_STEP],
+    });
+    for (const row of rows) places.push(row);
+    last = rows.at(-1);
+    if (rows.length < PLACES_A_STEP) return places;
+  }
 }
 
 /** What a batch's shards have moved between them, as one statement sees it. */
@@ -67,24 +80,34 @@ export interface BatchTransfers {
   unequal: number;
 }
 
-/** The transfers of every batch that has any. */
-export async function readBatchTransfers(db: Queryable): Promise<BatchTransfers[]> {
-  const { rows } = await db.query<BatchTransfers>({
-    name: "ledger-batch-transfers",
-    text: `WITH debit AS (SELECT * FROM ledger.transfer WHERE kind = 'debit'),
-        credit AS (SELECT * FROM ledger.transfer WHERE kind = 'credit'),
-      paired AS (
-        SELECT coalesce(d.batch, c.batch) AS batch, d.amount AS debit, c.amount AS credit
-        FROM debit d FULL JOIN credit c ON c.batch = d.batch AND c.shard = d.peer AND c.peer = d.shard
-          AND c.transfer = d.transfer)
-      SELECT p.batch, s.debited, s.credited,
-        coalesce(sum(p.debit) FILTER (WHERE p.credit IS NULL), 0)::bigint AS "inTransfer",
-        coalesce(sum(p.credit) FILTER (WHERE p.debit IS NULL), 0)::bigint AS "creditedAhead",
-        count(*) FILTER (WHERE p.debit <> p.credit)::integer AS unequal
-      FROM paired p JOIN (SELECT batch, sum(debited)::bigint AS debited, sum(credited)::bigint AS credited
-        FROM ledger.shard GROUP BY batch) s USING (batch)
-      GROUP BY p.batch, s.debited, s.credited`,
-    values: [],
-  });
-  return rows;
+/** Batches whose transfers one statement adds up: of each there are as many as its shards have moved stock. */
+const BATCHES_A_STEP = 50;
+
+/** The transfers of these batches, of those that have any. */
+export async function readBatchTransfers(db: Queryable, batches: readonly number[]): Promise<BatchTransfers[]> {
+  const transfers: BatchTransfers[] = [];
+  for (let from = 0; from < batches.length; from += BATCHES_A_STEP) {
+    const { rows } = await db.query<BatchTransfers>({
+      name: "ledger-batch-transfers",
+      text: TRANSFERS_STEP,
+      values: [batches.slice(from, from + BATCHES_A_STEP)],
+    });
+    transfers.push(...rows);
+  }
+  return transfers;
 }
+
+// Grouped, not joined: with the joins that the ledger's sessions have, debits and credits would meet by their batch alone.
+const TRANSFERS_STEP = `WITH paired AS (
+    SELECT batch, max(amount) FILTER (WHERE kind = 'debit') AS debit,
+      max(amount) FILTER (WHERE kind = 'credit') AS credit
+    FROM ledger.transfer WHERE batch = ANY ($1::integer[])
+    GROUP BY batch, transfer, CASE kind WHEN 'debit' THEN shard ELSE peer END,
+      CASE kind WHEN 'debit' THEN peer ELSE shard END), moved AS (
+    SELECT batch, coalesce(sum(debit) FILTER (WHERE credit IS NULL), 0)::bigint AS "inTransfer",
+      coalesce(sum(credit) FILTER (WHERE debit IS NULL), 0)::bigint AS "creditedAhead",
+      count(*) FILTER (WHERE debit <> credit)::integer AS unequal
+    FROM paired GROUP BY batch)
+  SELECT m.*, s.debited, s.credited FROM moved m JOIN (
+    SELECT batch, sum(debited)::bigint AS debited, sum(credited)::bigint AS credited
+    FROM ledger.shard WHERE batch = ANY ($1::integer[]) GROUP BY batch) s USING (batch)`;

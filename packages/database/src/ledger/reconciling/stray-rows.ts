@@ -15,6 +15,7 @@ const tables = [
   "shard_books",
   "deferred_expiry",
   "correction",
+  "posting",
   "posting_correction",
 ] as const;
 
@@ -35,38 +36,49 @@ export function readStrayRows(db: Queryable, batch: number | null): Promise<Stra
   return readable(strayRows(db, batch));
 }
 
+/** Shards of a table that one statement goes through. */
+const STEP = 4_096;
+const BATCH_MAX = 2 ** 31 - 1;
+const SHARD_MAX = 2 ** 15 - 1;
+
 async function strayRows(db: Queryable, batch: number | null): Promise<StrayRows[]> {
   const strays = new Map<string, StrayRows>();
-  const add = (table: string, rows: { batch: number; shard: number }[]) => {
-    for (const each of rows) {
-      if (batch !== null && each.batch !== batch) continue;
+  for (const table of tables) {
+    for await (const each of straysOf(db, table, batch)) {
       const key = `${each.batch}.${each.shard}`;
-      const stray = strays.get(key) ?? { batch: each.batch, shard: each.shard, tables: [] };
+      const stray = strays.get(key) ?? { ...each, tables: [] };
       stray.tables.push(table);
       strays.set(key, stray);
     }
-  };
-  for (const table of tables) add(table, (await db.query<Key>(skipping(table))).rows);
-  const batches = batch === null ? (await db.query<{ batch: number }>(POSTED_BATCHES)).rows : [{ batch }];
-  for (const each of batches) add("posting", (await db.query<Key>(STRAY_POSTINGS, [each.batch])).rows);
+  }
   return [...strays.values()];
 }
 
 type Key = { batch: number; shard: number };
 
-/** Goes from shard to shard through the index, for the tables are of many millions of rows. */
+async function* straysOf(db: Queryable, table: (typeof tables)[number], batch: number | null): AsyncGenerator<Key> {
+  const until = batch ?? BATCH_MAX;
+  let after: Key | null = batch === null ? { batch: -BATCH_MAX, shard: 0 } : { batch: batch - 1, shard: SHARD_MAX };
+  while (after !== null) {
+    const { rows }: { rows: { strays: Key[]; last: Key | null }[] } = await db.query(skipping(table), [
+      ...[after.batch, after.shard, until, STEP],
+    ]);
+    yield* rows[0]?.strays ?? [];
+    after = rows[0]?.last ?? null;
+  }
+}
+
+/**
+ * Goes from shard to shard through the index, for the tables are of many millions of rows; and so many shards at a time, for
+ * there are many of them, too.
+ */
 const skipping = (table: (typeof tables)[number]) => `WITH RECURSIVE each AS (
-    (SELECT batch, shard FROM ledger.${table} ORDER BY batch, shard LIMIT 1)
-    UNION ALL SELECT n.batch, n.shard FROM each e, LATERAL (SELECT t.batch, t.shard FROM ledger.${table} t
-      WHERE (t.batch, t.shard) > (e.batch, e.shard) ORDER BY t.batch, t.shard LIMIT 1) n
-  ) SELECT batch, shard FROM each e
-  WHERE NOT EXISTS (SELECT FROM ledger.shard s WHERE s.batch = e.batch AND s.shard = e.shard)`;
-
-const POSTED_BATCHES = `WITH RECURSIVE each AS (
-    (SELECT batch FROM ledger.posting ORDER BY batch LIMIT 1)
-    UNION ALL SELECT n.batch FROM each e, LATERAL (SELECT t.batch FROM ledger.posting t
-      WHERE t.batch > e.batch ORDER BY t.batch LIMIT 1) n
-  ) SELECT batch FROM each`;
-
-const STRAY_POSTINGS = `SELECT DISTINCT p.batch, p.shard FROM ledger.posting p
-  WHERE p.batch = $1 AND NOT EXISTS (SELECT FROM ledger.shard s WHERE s.batch = p.batch AND s.shard = p.shard)`;
+    (SELECT batch, shard, 1 AS step FROM ledger.${table} WHERE (batch, shard) > ($1::integer, $2::smallint)
+      AND batch <= $3 ORDER BY batch, shard LIMIT 1)
+    UNION ALL SELECT n.batch, n.shard, e.step + 1 FROM each e, LATERAL (SELECT t.batch, t.shard FROM ledger.${table} t
+      WHERE (t.batch, t.shard) > (e.batch, e.shard) AND t.batch <= $3 ORDER BY t.batch, t.shard LIMIT 1) n
+    WHERE e.step < $4::integer
+  ) SELECT
+    (SELECT coalesce(json_agg(json_build_object('batch', e.batch, 'shard', e.shard)), '[]') FROM each e
+      WHERE NOT EXISTS (SELECT FROM ledger.shard s WHERE s.batch = e.batch AND s.shard = e.shard)) AS strays,
+    (SELECT json_build_object('batch', e.batch, 'shard', e.shard) FROM each e WHERE e.step = $4::integer) AS last`;

@@ -12,7 +12,7 @@ export type FindingKind =
   | "facts"
   /** A counter of the shard. */
   | "counter"
-  /** Of which shard rows are, or of which partition a shard: found only, for no correction can put that right. */
+  /** Of which partition a shard is said to be; or rows of a shard that nobody knows, which are found only. */
   | "shard"
   /** A line of the journal; a balance; what the sweep keeps of the shard; a transfer; the batch's terms of money. */
   | BooksKind;

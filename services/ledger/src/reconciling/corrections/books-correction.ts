@@ -11,10 +11,15 @@ interface At {
   correctionNumber: number;
 }
 
-/** Entries that may be applied while the log is read, before the shard is held. */
+/** Entries that may at least be applied while the log is read, before the shard is held; or as many again as it has. */
 const MORE_ENTRIES = 10_000;
 /** Lines that one correction posts at most; where more are wrong, the next one goes on. */
 const LINES_MAX = 10_000;
+
+/** The shard has gone on while the log was read, further than what was taken in allows for: once more, but not at once. */
+export class Outrun extends Error {
+  override name = "Outrun";
+}
 
 /** Derives a shard's books anew: what the log says of its entries is taken in first, the books are read under the lock. */
 export class BooksCorrection {
@@ -39,21 +44,22 @@ export class BooksCorrection {
   ): Promise<BooksCorrection | null> {
     const before = await readShardMoney(pool, at.batch, at.shard);
     const audit = BooksAudit.open(before, { ...at, number: Number.MAX_SAFE_INTEGER }, definition, () => {});
-    const window = { from: 1, to: at.number + MORE_ENTRIES };
-    if (audit === null || audit.bytesOf(window.to) > bytesMax) return null;
-    return new BooksCorrection(at, before, definition, audit.entries(window));
+    if (audit === null || audit.bytesOf(at.number + MORE_ENTRIES) > bytesMax) return null;
+    const room = Math.floor(bytesMax / audit.bytesOf(1));
+    const to = Math.min(room, Math.max(2 * at.number, at.number + MORE_ENTRIES));
+    return new BooksCorrection(at, before, definition, audit.entries({ from: 1, to }));
   }
 
   /**
    * What the books must be, as far as that is known. To be called while the shard is held at its entry `number`.
    *
-   * @throws where the shard was swept, or too much was applied, since the entries were begun: once more, then
+   * @throws Outrun where the shard was swept, or too much was applied, since the entries were begun
    */
   async derive(source: BooksSource, number: number, nowMs: number): Promise<BooksDerived> {
     const { batch, shard, correctionNumber } = this.#at;
     const books = await source.money(batch, shard);
-    if (number > this.entries.window.to || sweptAs(books) !== sweptAs(this.#before)) {
-      throw new Error(`shard ${batch}.${shard} has gone on too far; once more`);
+    if (number > this.entries.window.to || !isSweptAlike(this.#before, books)) {
+      throw new Outrun(`shard ${batch}.${shard} has gone on too far since its log was read`);
     }
     const lines: BooksDerived["lines"] = [];
     let left = 0;
@@ -76,7 +82,17 @@ export class BooksCorrection {
   }
 }
 
-/** What of the books the entries were taken in by. */
-function sweptAs({ swept, deferred, deferredInVain, notDeferred }: ShardMoney): string {
-  return JSON.stringify([swept, deferred.toSorted((a, b) => a - b), deferredInVain, notDeferred]);
+/**
+ * Whether the entries, taken in by the books as they were before, come to the same by those of now. A coupon put off that is
+ * so no more was redeemed or killed, for it was not swept: then it counts for nothing either way.
+ */
+function isSweptAlike(before: ShardMoney, now: ShardMoney): boolean {
+  const kept = new Set(keptBy(before));
+  return now.swept === before.swept && keptBy(now).every((serial) => kept.has(serial));
+}
+
+/** Swept coupons that are on the books all the same. */
+function keptBy({ deferred, notDeferred, deferredInVain }: ShardMoney): number[] {
+  const inVain = new Set(deferredInVain);
+  return [...deferred, ...notDeferred].filter((serial) => !inVain.has(serial));
 }

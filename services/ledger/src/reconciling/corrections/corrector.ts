@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { deriveAnew, type Pool, readPositions } from "@coupon/database";
-import type { BatchDefinition } from "@coupon/domain";
+import { deriveAnew, type Pool, readPositions, withoutSweeps } from "@coupon/database";
+import { type BatchDefinition, partitionOf } from "@coupon/domain";
 import type { LogReader } from "@coupon/events";
 import type { ShardReads } from "@coupon/redis";
 import type { Logger } from "@coupon/service-kit";
@@ -10,7 +10,8 @@ import type { Auditor } from "../audit/auditor.ts";
 import { BYTES_A_COUPON } from "../audit/coupon-table.ts";
 import { CouponEntries } from "../audit/gather.ts";
 import type { ReconcilingMetrics } from "../metrics.ts";
-import { BooksCorrection } from "./books-correction.ts";
+import { BackOff } from "./back-off.ts";
+import { BooksCorrection, Outrun } from "./books-correction.ts";
 
 export interface CorrectorOptions {
   store: Reconciliations;
@@ -20,6 +21,7 @@ export interface CorrectorOptions {
   auditor: Auditor;
   issuing: IssuingCalls;
   definitionOf: (batch: number) => BatchDefinition | undefined;
+  partitions: number;
   /** As much memory as so many coupons take in an audit is had for the entries of a shard whose books are derived anew. */
   couponsAtOnce: number;
   metrics: ReconcilingMetrics;
@@ -31,6 +33,10 @@ type Approved = Awaited<ReturnType<Reconciliations["approved"]>>[number];
 const SWEEP_MS = 500;
 /** An approved correction whose entry has not come back through the log by then is sent to its shard again. */
 const RESEND_AFTER_MS = 10_000;
+/** Messages of the log that are read under the lock at most, where a few readings before it can keep up with traffic. */
+const UNDER_LOCK_MAX = 500;
+const READINGS_MAX = 5;
+const AGAIN_WAITS = { leastMs: 1_000, mostMs: 60_000 };
 
 /**
  * Carries approved corrections out: has the entry written by the shard's owner, and, once the ledger has applied that
@@ -42,6 +48,7 @@ export class Corrector {
   readonly #stopping = new AbortController();
   readonly #sentAtMs = new Map<string, number>();
   readonly #deriving = new Set<string>();
+  readonly #backOff = new BackOff(AGAIN_WAITS);
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: CorrectorOptions) {
@@ -71,7 +78,9 @@ export class Corrector {
       await sleep(SWEEP_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       // PostgreSQL being away shows elsewhere; the next sweep tries again.
-      const approved = await this.#options.store.approved().catch(() => []);
+      const approved = await this.#options.store.approved().catch(() => null);
+      if (approved === null) continue;
+      this.#backOff.keepOnly(new Set(approved.map(({ correctionId }) => correctionId)));
       for (const correction of approved) await this.#further(correction).catch((error: unknown) => this.#failed(error));
     }
   }
@@ -85,10 +94,29 @@ export class Corrector {
     if (stores.includes("redis") && !(await this.#isRebuilt(correction))) return this.#sendAgain(correction);
     if (!stores.includes("postgresql")) return this.#applied(correction, entry, null);
     if (this.#deriving.has(correctionId) || !this.#options.auditor.hasRoom) return;
+    if (!this.#backOff.isDue(correctionId, performance.now())) return;
     this.#deriving.add(correctionId);
     void this.#options.auditor
-      .alone((reader) => this.#derive(correction, entry, reader))
+      .alone((reader) => this.#attempt(correction, entry, reader))
       .finally(() => this.#deriving.delete(correctionId));
+  }
+
+  /** What can't be done now gives way to what waits behind it, and is tried again, less and less often. */
+  async #attempt(correction: Approved, entry: number, reader: LogReader): Promise<void> {
+    const { correctionId } = correction;
+    const { logger, metrics, pool } = this.#options;
+    const derive = () => this.#derive(correction, entry, reader);
+    try {
+      await (correction.serials.length === 0 ? withoutSweeps(pool, correction, derive) : derive());
+    } catch (error) {
+      this.#backOff.failed(correctionId, performance.now());
+      metrics.correctionAgain();
+      if (!(error instanceof Outrun)) throw error;
+      logger.info({ correctionId, err: error }, "a correction was outrun by its shard; trying again");
+      return;
+    }
+    metrics.corrected();
+    await this.#verify(correction);
   }
 
   async #sendAgain(correction: Approved): Promise<void> {
@@ -104,16 +132,14 @@ export class Corrector {
   }
 
   async #derive(correction: Approved, entry: number, reader: LogReader): Promise<void> {
-    const { correctionId, batch, shard, partition, serials } = correction;
-    if (partition === null) return;
+    const { correctionId, batch, shard, serials } = correction;
+    const partition = partitionOf(batch, shard, this.#options.partitions);
     const books = serials.length === 0 ? await this.#booksOf(correction, entry) : null;
     const gathered = new CouponEntries(reader, { partition, batch, shard, serials }, (each) =>
       books?.entries.apply(each),
     );
     try {
-      // Nearly all of the log is read before the position is locked, and the little that came since under the lock.
-      const [standing] = await readPositions(this.#options.pool, [partition]);
-      await gathered.to(standing?.position ?? 0);
+      await this.#readAhead(gathered, partition);
       await deriveAnew(
         this.#options.pool,
         { partition, batch, shard, serials },
@@ -133,8 +159,16 @@ export class Corrector {
     } finally {
       await gathered.close();
     }
-    this.#options.metrics.corrected();
-    await this.#verify(correction);
+  }
+
+  /** Nearly all of the log is read before the position is locked, and the little that comes meanwhile under the lock. */
+  async #readAhead(gathered: CouponEntries, partition: number): Promise<void> {
+    for (let reading = 0; reading < READINGS_MAX; reading += 1) {
+      const [standing] = await readPositions(this.#options.pool, [partition]);
+      const behind = (standing?.position ?? 0) - gathered.position;
+      if (reading > 0 && behind <= UNDER_LOCK_MAX) return;
+      await gathered.to(standing?.position ?? 0);
+    }
   }
 
   /** A correction that names no coupon is of the shard: its counters and its books. */

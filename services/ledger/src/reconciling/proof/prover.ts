@@ -115,8 +115,8 @@ export class Prover {
       await this.#proveSome(books.slice(from, from + HEADERS_AT_ONCE));
     }
     const whole = await this.#wholeBatches(books, mine);
-    const moved = whole.some(({ debited, credited }) => debited + credited > 0);
-    this.#batches = proveBatches(whole, moved ? await readBatchTransfers(pool) : [], definitionOf);
+    const moved = new Set(whole.flatMap(({ batch, debited, credited }) => (debited + credited > 0 ? batch : [])));
+    this.#batches = proveBatches(whole, await readBatchTransfers(pool, [...moved]), definitionOf);
     this.#tellBatches();
     this.#asOfMs = Date.now();
   }

@@ -89,7 +89,7 @@ export class BooksAudit {
     const { from, to } = money.window;
     const range = { from: from === 1 ? Number.MIN_SAFE_INTEGER : from, to: isLast ? Number.MAX_SAFE_INTEGER : to };
     await source.journal({ batch, shard, ...range }, (line) => this.#check.take(line, money));
-    this.#check.passTo(to + 1, money);
+    this.#check.passTo(Math.min(to, this.#shard.number) + 1, money);
     return isLast ? this.#compareRest(source, money) : null;
   }
 
