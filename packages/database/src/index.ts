@@ -18,7 +18,7 @@ export * from "./ledger/partitions.ts";
 export * from "./ledger/posting-reads.ts";
 export * from "./ledger/posting-rows.ts";
 export * from "./ledger/reconciling/audit-snapshot.ts";
-export type { BooksDerived, BooksSource } from "./ledger/reconciling/books-anew.ts";
+export type { BooksDerived } from "./ledger/reconciling/books-anew.ts";
 export * from "./ledger/reconciling/books-reads.ts";
 export * from "./ledger/reconciling/derive-anew.ts";
 export * from "./ledger/reconciling/shard-rows.ts";

@@ -1,15 +1,7 @@
 import type { Connection, Pool } from "../../pool.ts";
 import { abandon, begin, rollback } from "../../transaction.ts";
 import { type PartitionPosition, readPositions } from "../partitions.ts";
-import {
-  type JournalLine,
-  type JournalRange,
-  type MoneyFacts,
-  readMoneyFacts,
-  readShardMoney,
-  type ShardMoney,
-  streamJournal,
-} from "./books-reads.ts";
+import { type BooksSource, booksSourceOf } from "./books-reads.ts";
 import { copyLines, type Streaming, unescaped } from "./copy-lines.ts";
 import { readable } from "./readable.ts";
 import { readShardPlaces, readShardRows, type ShardRow } from "./shard-rows.ts";
@@ -37,7 +29,7 @@ const factColumns: Record<FactTable, string> = {
  * A partition's tables as of one moment, whatever the ledger writes meanwhile: position, shards, coupons, facts. It
  * holds a connection until it is closed, so close it.
  */
-export interface AuditSnapshot extends PartitionPosition {
+export interface AuditSnapshot extends PartitionPosition, BooksSource {
   shards: ShardRow[];
   /** Every shard that there is a row of, in whatever partition. */
   places: Pick<ShardRow, "batch" | "shard" | "partition">[];
@@ -50,12 +42,6 @@ export interface AuditSnapshot extends PartitionPosition {
   coupons(range: SerialRange, onCoupon: (serial: number, state: number, rest: string) => void): Promise<void>;
   /** Streams a table's rows of a range: their columns as texts, in the order of the table's definition here. */
   facts(table: FactTable, range: SerialRange, onFact: (columns: string[]) => void): Promise<void>;
-  /** What there is of a shard's books but its journal. */
-  money(batch: number, shard: number): Promise<ShardMoney>;
-  /** What its rows of coupons and facts say that the books must come to. */
-  moneyFacts(batch: number, shard: number, books: Pick<ShardMoney, "swept" | "revoked">): Promise<MoneyFacts>;
-  /** Streams lines of a shard's journal, by the entries that brought them. */
-  journal(range: JournalRange, onLine: (line: JournalLine) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -78,6 +64,7 @@ export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs
     open = false;
   };
   const stream: Streaming = { connection, silenceMs };
+  const books = booksSourceOf(stream);
   try {
     // The log is read while the snapshot waits.
     await read(connection.query("SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"));
@@ -91,9 +78,9 @@ export async function openAuditSnapshot(pool: Pool, partition: number, silenceMs
       serialsEnd: (batch, shard) => read(serialsEnd(connection, batch, shard)),
       coupons: (range, onCoupon) => read(streamCoupons(stream, range, onCoupon)),
       facts: (table, range, onFact) => read(streamFacts(stream, table, range, onFact)),
-      money: (batch, shard) => read(readShardMoney(connection, batch, shard)),
-      moneyFacts: (batch, shard, books) => read(readMoneyFacts(connection, batch, shard, books)),
-      journal: (range, onLine) => read(streamJournal(stream, range, onLine)),
+      money: (batch, shard) => read(books.money(batch, shard)),
+      moneyFacts: (batch, shard, by) => read(books.moneyFacts(batch, shard, by)),
+      journal: (range, onLine) => read(books.journal(range, onLine)),
       close,
     };
   } catch (error) {

@@ -1,31 +1,6 @@
 import type { Connection } from "../../pool.ts";
 import type { BatchTerms } from "../posting-rows.ts";
-import {
-  type AccountBalance,
-  type JournalLine,
-  type JournalRange,
-  type MoneyFacts,
-  readMoneyFacts,
-  readShardMoney,
-  type ShardMoney,
-  type StoredTransfer,
-  streamJournal,
-} from "./books-reads.ts";
-
-/** Where a shard's books are read. */
-export interface BooksSource {
-  money(batch: number, shard: number): Promise<ShardMoney>;
-  moneyFacts(batch: number, shard: number, books: Pick<ShardMoney, "swept" | "revoked">): Promise<MoneyFacts>;
-  journal(range: JournalRange, onLine: (line: JournalLine) => void): Promise<void>;
-}
-
-export function booksSourceOf(connection: Connection): BooksSource {
-  return {
-    money: (batch, shard) => readShardMoney(connection, batch, shard),
-    moneyFacts: (batch, shard, books) => readMoneyFacts(connection, batch, shard, books),
-    journal: (range, onLine) => streamJournal({ connection }, range, onLine),
-  };
-}
+import type { AccountBalance, JournalLine, StoredTransfer } from "./books-reads.ts";
 
 /** What a correction makes of a shard's books. The journal gets lines; what is derived from it, or from the log, is replaced. */
 export interface BooksDerived {

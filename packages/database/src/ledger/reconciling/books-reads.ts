@@ -207,3 +207,22 @@ export async function readMoneyFacts(
   });
   return rows[0] as MoneyFacts;
 }
+
+/** Where a shard's books are read. */
+export interface BooksSource {
+  /** What there is of them but the journal. */
+  money(batch: number, shard: number): Promise<ShardMoney>;
+  /** What its rows of coupons and facts say that the books must come to. */
+  moneyFacts(batch: number, shard: number, books: Pick<ShardMoney, "swept" | "revoked">): Promise<MoneyFacts>;
+  /** Streams lines of the journal, by the entries that brought them. */
+  journal(range: JournalRange, onLine: (line: JournalLine) => void): Promise<void>;
+}
+
+export function booksSourceOf(streaming: Streaming): BooksSource {
+  const { connection } = streaming;
+  return {
+    money: (batch, shard) => readShardMoney(connection, batch, shard),
+    moneyFacts: (batch, shard, books) => readMoneyFacts(connection, batch, shard, books),
+    journal: (range, onLine) => streamJournal(streaming, range, onLine),
+  };
+}

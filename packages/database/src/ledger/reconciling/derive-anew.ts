@@ -4,7 +4,8 @@ import type { CouponCopy } from "../coupon-copy.ts";
 import { writeFacts } from "../facts.ts";
 import type { FactRows } from "../rows.ts";
 import { copyCoupons } from "../write-entries.ts";
-import { type BooksDerived, type BooksSource, booksSourceOf, replaceBooks } from "./books-anew.ts";
+import { type BooksDerived, replaceBooks } from "./books-anew.ts";
+import { type BooksSource, booksSourceOf } from "./books-reads.ts";
 import type { ShardCount } from "./shard-rows.ts";
 
 export interface DeriveAsk {
@@ -54,7 +55,7 @@ export function deriveAnew(
       [ask.batch, ask.shard],
     );
     const number = rows[0]?.number ?? 0;
-    const derived = await derive(position, booksSourceOf(connection), number);
+    const derived = await derive(position, booksSourceOf({ connection }), number);
     if (derived.count !== null && (derived.count.number !== number || derived.count.hash !== rows[0]?.hash)) {
       throw new DerivedElsewhere(`the log has entry ${derived.count.number} where the ledger has ${number}`);
     }
