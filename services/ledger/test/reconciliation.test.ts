@@ -214,6 +214,17 @@ describe("the audit", () => {
     await plantAndRepair(made, () => change(made.batch), expected);
   });
 
+  it("finds state bits in the last of several pages, which nobody had come to", async () => {
+    const { batch } = await books();
+    const users = Array.from({ length: 4_200 }, (_, user) => ({ userId: `many-${user}` }));
+    const granted = await platform.client.grant(batch.batchId, users);
+    expect(granted.outcomes.every(({ outcome }) => outcome === "issued")).toBe(true);
+    await applied(batch);
+    await platform.redis.call("BITFIELD", key(batch, "s1"), "SET", "u2", "#100", "3");
+    const { discrepancies } = await platform.audit({ batchId: batch.batchId });
+    expect(discrepancies).toMatchObject([{ store: "redis", kind: "state", serial: 4_196 }]);
+  });
+
   it.each<[string, (batch: number) => Promise<unknown>[], object[]]>([
     [
       "an amount off by one in a line of the journal",
