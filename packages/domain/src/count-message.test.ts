@@ -46,6 +46,14 @@ describe("countMessage", () => {
     expect(judge([marker, marker, entry(0, 1), entry(1, 1)])).toEqual(["marker", "marker", "stale", "counts"]);
   });
 
+  it("ignores an epoch of which the log has no marker, be it a later one", () => {
+    expect(judge([marker, entry(7, 1), entry(1, 1), entry(Number.NaN, 1), entry(0, 1)])).toEqual([
+      "marker",
+      ...["stale", "stale", "stale"],
+      "counts",
+    ]);
+  });
+
   it("ignores what is sent again and takes a re-send under the new epoch for what never counted", () => {
     const judged = judge([marker, entry(0, 1), entry(0, 1), marker, entry(3, 1), entry(3, 2), entry(3, 2)]);
     expect(judged).toEqual(["marker", "counts", "duplicate", "marker", "duplicate", "counts", "duplicate"]);

@@ -85,6 +85,23 @@ describe("what a claim gets", () => {
     ]);
   });
 
+  test("serials that take a byte more are handed out, replayed and counted like the others", async () => {
+    const shard = await open({ allotment: 20_000_000, perUser: 3, buckets: 1 });
+    const first = 12_582_909;
+    await shard.redis.hset(`${shard.prefix}{7.3}:h`, "s", first);
+    const users = ["ann", "bob", "cat", "dan", "eve"];
+    const serialOf = (user: number, round: number) => first + round * users.length + user;
+    for (const [round, key] of ["k1", "k2", "k3"].entries()) {
+      const issued = users.map((_, user) => ({ kind: "issued", serial: serialOf(user, round) }));
+      expect(await shard.claim(users.map((user) => claimOf(user, key)))).toEqual(issued);
+    }
+    for (const [round, key] of ["k1", "k2", "k3"].entries()) {
+      const replayed = users.map((_, user) => ({ kind: "replayed", serial: serialOf(user, round) }));
+      expect(await shard.claim(users.map((user) => claimOf(user, key)))).toMatchObject(replayed);
+    }
+    expect(await shard.claim([claimOf("ann", "k4")])).toMatchObject([{ kind: "user_limit_reached", used: 3, max: 3 }]);
+  });
+
   test("many times of issue are found again", async () => {
     const shard = await open({ allotment: 100, perUser: 100 });
     const seconds: number[] = [];

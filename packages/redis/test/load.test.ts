@@ -50,6 +50,17 @@ describe("drop and load", () => {
     expect(await loaded.redeem()).toEqual([{ kind: "cold" }]);
   });
 
+  test("a shard of which a part is gone answers nobody, also where its load was broken off right then", async () => {
+    const shard = await busy(redis);
+    const page = createKeys(shard.prefix).page(shard.at, 0);
+    await redis.del(page);
+    // What leads to its records can't be read: users' slots are gone by then, and nothing is loaded yet.
+    await redis.rpush(page, "no page");
+    await expect(shard.calls.drop(shard.at)).rejects.toThrow("WRONGTYPE");
+    const result = await shard.calls.claim(shard.at, shard.expect, [], [claimOf("ann", "k9")]);
+    expect(result.kind).toBe("mismatch");
+  });
+
   test("thousands of coupons over several pages and chunks are all there", async () => {
     const shard = new ShardUnderTest(redis);
     const coupons = Array.from({ length: 9_000 }, (_, serial): ImageCoupon => {

@@ -167,6 +167,30 @@ describe("ties that Redis may have lost", () => {
     expect((await orders.claim("app/o1", ["B"], 60_000)).outcome).toBe("other");
   });
 
+  test("lost, and taken over by another that restores them: the first does not say that it is done", async () => {
+    const prefix = uniqueName("t");
+    const orders = createOrderGuard({ redis, prefix });
+    const other = createOrderGuard({ redis, prefix });
+    const taken = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    let second: Promise<unknown> = Promise.resolve();
+    const first = await orders.restore(async function* () {
+      yield [tie("app/o1", "A")];
+      await wipe(prefix);
+      second = other.restore(async function* () {
+        taken.resolve();
+        await over.promise;
+        yield [tie("app/o1", "A")];
+      });
+      await taken.promise;
+    });
+    expect(first.kind).toBe("busy");
+    expect((await orders.claim("app/o1", ["B"], 60_000)).outcome).toBe("unsure");
+    over.resolve();
+    expect(await second).toEqual({ kind: "complete", orders: 1 });
+    expect((await orders.claim("app/o1", ["B"], 60_000)).outcome).toBe("other");
+  });
+
   test("of two that restore them at once the second leaves it to the first", async () => {
     const prefix = uniqueName("t");
     const orders = createOrderGuard({ redis, prefix });

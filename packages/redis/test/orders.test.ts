@@ -155,6 +155,15 @@ describe("redeem", () => {
     expect(await shard.redeem({ orderId: "o2" })).toEqual(refused("coupon_redeemed"));
   });
 
+  test("a hold's discount binds, whatever the order is judged to get now", async () => {
+    await start();
+    await shard.lock();
+    const other = { ...discount, discount: 1 };
+    expect(await shard.redeem({ order: orderOf({ verdict: { kind: "discount", discount: other } }) })).toEqual([
+      { kind: "redeemed", replayed: false, redeemedAtMs: shard.atMs, discount },
+    ]);
+  });
+
   test("a hold in time redeems with its own discount, past the coupon's validity too", async () => {
     await start();
     await shard.lock();
@@ -306,6 +315,21 @@ describe("release", () => {
 
 describe("reverse", () => {
   const keyHash = "00000000000000bb";
+
+  test("brings no coupon back that is not redeemed", async () => {
+    await start();
+    await shard.redeem({ order: orderOf() });
+    await shard.reverse({ recordVersion: await shard.version() });
+    const again = { keyHash, reversalId: "r2" };
+    expect(await shard.reverse({ ...again, recordVersion: await shard.version() })).toEqual(
+      refused("reversal_exceeds_redemption"),
+    );
+    await shard.lock({ orderId: "o2" });
+    expect(await shard.reverse({ ...again, recordVersion: await shard.version() })).toEqual(
+      refused("reversal_exceeds_redemption"),
+    );
+    expect(await shard.lock({ orderId: "o3" })).toEqual(refused("coupon_locked"));
+  });
 
   test("in part leaves the coupon redeemed, in whole it comes back", async () => {
     await start();

@@ -106,6 +106,24 @@ test.each([
   expect((await lock(user, other, `fresh-${lost.length}`)).status).toBe(200);
 });
 
+test("as long as the ledger has not applied what the order locked, nobody takes its tie for one that never was", async () => {
+  const [one, other] = await coupons("behind");
+  ledger.kill("SIGSTOP");
+  try {
+    expect((await lock("behind", one, "behind-1")).status).toBe(200);
+    await lose(isTie);
+    const ask = { userId: "behind", couponIds: [other.body.couponId], order, holdSeconds: 600 };
+    for (let time = 0; time < 3; time += 1) {
+      const { status, body } = await caller.call("POST", "/v1/orders/behind-1/lock", ask);
+      expect([status, body.code]).toEqual([503, "shard_recovering"]);
+    }
+  } finally {
+    ledger.kill("SIGCONT");
+  }
+  expect((await lock("behind", other, "behind-1")).body.code).toBe("idempotency_conflict");
+  expect((await lock("behind", one, "behind-1")).status).toBe(200);
+});
+
 test("once all ties are there again, the ledger is asked no more", async () => {
   await lose(isTie);
   const [one] = await coupons("later");

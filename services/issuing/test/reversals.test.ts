@@ -68,6 +68,15 @@ test("reversals in parts take back exactly the discount, and a full one brings t
   expect((await desk.redeem({ ...it, orderId: `${it.orderId}-b` }, order())).status).toBe(200);
 });
 
+test("a reversal under an id that was not issued to the coupon's user undoes nothing", async () => {
+  const it = await desk.coupon();
+  await desk.redeem(it, order());
+  const last = it.couponId.at(-1) === "0" ? "1" : "0";
+  const forged = { ...it, couponId: it.couponId.slice(0, -1) + last };
+  expect((await desk.reverse(forged, "rev-1", { all: true })).body.code).toBe("coupon_not_found");
+  expect((await desk.reverse(it, "rev-1", { all: true })).status).toBe(201);
+});
+
 test("a redemption takes so many reversals and no more; the last takes all that is left", async () => {
   const it = await desk.coupon();
   const lines = [{ lineId: "1", productId: "p1", quantity: REVERSALS_MAX + 5, unitAmount: 100 }];

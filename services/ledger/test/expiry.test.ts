@@ -192,6 +192,22 @@ describe("a held coupon", () => {
   });
 });
 
+describe("a batch that is killed", () => {
+  it("takes with it what came back in the same transaction", async () => {
+    await start();
+    await world.append(0, [
+      story.redeem(0, "o1", discountOf(500)),
+      story.redeem(1, "o2", discountOf(500)),
+      story.reverse(0, "o1", 500, 0, true),
+      story.lock(2, "o3"),
+      story.issue(["eve"]),
+      story.rules({ version: 2, state: "deactivated", revoked: true }),
+    ]);
+    await becomes({ issue: 5, redeem: 2, reverse: 1, revoke: 4 });
+    expect(await use()).toMatchObject({ open: 0, waiting: 0, outstanding: 0, spent: 500, ended: true });
+  });
+});
+
 describe("an entry that comes after its coupon was swept", () => {
   beforeEach(async () => {
     await start();

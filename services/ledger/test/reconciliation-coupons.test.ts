@@ -1,6 +1,15 @@
 import type { BatchDefinition } from "@coupon/domain";
 import { describe, expect, it } from "vitest";
-import { books, changeRecord, changeSlot, key, plantAndRepair, platform, sql } from "./support/planted-drifts.ts";
+import {
+  applied,
+  books,
+  changeRecord,
+  changeSlot,
+  key,
+  plantAndRepair,
+  platform,
+  sql,
+} from "./support/planted-drifts.ts";
 
 describe("the audit", () => {
   it.each<
@@ -72,5 +81,16 @@ describe("the audit", () => {
     expect(audit.discrepancies).toMatchObject([{ store: "postgresql", kind: "unexpected" }]);
     await platform.correct(audit.reconciliationId, [audit.discrepancies[0].discrepancyId]);
     expect(await platform.audit({ batchId: batch.batchId })).toMatchObject({ state: "clean" });
+  });
+
+  it("finds state bits in the last of several pages, which nobody had come to", async () => {
+    const { batch } = await books();
+    const users = Array.from({ length: 4_200 }, (_, user) => ({ userId: `many-${user}` }));
+    const granted = await platform.client.grant(batch.batchId, users);
+    expect(granted.outcomes.every(({ outcome }) => outcome === "issued")).toBe(true);
+    await applied(batch);
+    await platform.redis.call("BITFIELD", key(batch, "s1"), "SET", "u2", "#100", "3");
+    const { discrepancies } = await platform.audit({ batchId: batch.batchId });
+    expect(discrepancies).toMatchObject([{ store: "redis", kind: "state", serial: 4_196 }]);
   });
 });
