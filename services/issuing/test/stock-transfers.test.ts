@@ -1,5 +1,6 @@
 import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
+import type { Answer } from "../src/owner/operation.ts";
 import type { OwnerParts } from "./support/owner-parts.ts";
 import { appenderWith, countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
 
@@ -111,6 +112,56 @@ test("a credit that comes while a shard looks for stock is not told of before it
   expect(debits()).toEqual(debits().map(() => 0));
   gate.resolve();
   await crowd;
+  await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
+  expect(await issuedOf(parts, batch, 2)).toBe(total);
+});
+
+test("the very last coupon, on its way to a shard that nobody claims from, is sold before the batch is called sold out", async () => {
+  const { batch, batches, parts } = await publishForOwner(closers, 3, total);
+  const owner = startOwner(parts, parts.appender, batches, watch());
+  closers.push(() => owner.close());
+  const ofShard = [0, 1, 2].map((shard) => crowdAt(owner, batch, shard));
+  const sell = async (shard: number, count: number) => {
+    const claims = ofShard[shard] as (count: number) => Promise<Answer[]>;
+    await eventually(async () => countOf(await claims(1), "issued") === 1);
+    expect(countOf(await claims(count - 1), "issued")).toBe(count - 1);
+  };
+  const each = total / 3;
+  await sell(1, each - 1);
+  const last = await owner.submit({ op: "debit", batch, shard: 1, request: { target: 2, amount: 1, credited: 0 } });
+  expect(last).toMatchObject({ outcome: { amount: 1 } });
+  await sell(2, each);
+  await sell(0, each);
+  const answers: Answer[] = [];
+  await eventually(async () => {
+    answers.push(...(await (ofShard[0] as (count: number) => Promise<Answer[]>)(1)));
+    return countOf(answers, "issued") === 1;
+  });
+  expect(countOf(answers, "stock_exhausted")).toBe(0);
+  expect(await issuedOf(parts, batch, 3)).toBe(total);
+});
+
+test("what another owner may have written while a shard looked for stock is not told to its neighbours", async () => {
+  const { batch, batches, parts, prefix } = await publishForOwner(closers, 2, total);
+  const header = `${prefix}{${batch}.0}:h`;
+  let isOvertaken = false;
+  const readCredits = parts.calls.readCredits.bind(parts.calls);
+  parts.calls.readCredits = (address) => {
+    // On the same connection, so before what is read.
+    if (!isOvertaken) void parts.redis.hset(header, "e", "-7");
+    isOvertaken = true;
+    return readCredits(address);
+  };
+  const watched = watch();
+  const owner = startOwner(parts, parts.appender, batches, watched);
+  closers.push(() => owner.close());
+  const claims = crowdAt(owner, batch, 0);
+  await eventually(async () => countOf(await claims(1), "issued") === 1);
+  const epoch = await parts.redis.hget(header, "e");
+  expect(countOf(await claims(total / 2 + 2), "stock_in_transfer")).toBeGreaterThan(0);
+  expect(isOvertaken).toBe(true);
+  expect(watched.asked.filter(({ op }) => op === "debit")).toEqual([]);
+  await parts.redis.hset(header, "e", epoch ?? "");
   await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
   expect(await issuedOf(parts, batch, 2)).toBe(total);
 });
