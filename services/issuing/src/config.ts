@@ -42,7 +42,7 @@ const schema = Type.Object({
   /** How many times its usual value the latency of claims may be before the limit shrinks. */
   OVERLOAD_TOLERANCE: Type.Number({ default: 1.5, minimum: 1, maximum: 100 }),
   /** A latency of claims below this is never taken for overload. */
-  OVERLOAD_LATENCY_MS_MIN: Type.Number({ default: 12, minimum: 0, maximum: 10_000 }),
+  OVERLOAD_LATENCY_MS_MIN: Type.Number({ default: 10.5, minimum: 0, maximum: 10_000 }),
   /** Refusals answered for each request served; what is beyond waits for its answer. */
   OVERLOAD_REFUSALS_PER_SERVED: Type.Number({ default: 0.1, minimum: 0, maximum: 1_000 }),
   /** How long a refusal's answer is held back at most; 0 never holds one. */
