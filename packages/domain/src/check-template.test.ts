@@ -27,6 +27,7 @@ it("finds nothing wrong with good templates", () => {
     { timeZone: "America/Argentina/Buenos_Aires" },
     { scope: {} },
     { name: "双十一 😀" },
+    { name: "😀".repeat(200) },
   ] satisfies Partial<Template>[]) {
     expect(pointers(change), JSON.stringify(change)).toEqual([]);
   }
@@ -37,6 +38,7 @@ it.each<[string, Partial<Template>, string[]]>([
   ["a name with NUL", { name: "a\u0000" }, ["/name"]],
   ["a name with half a character", { name: "a\ud83d" }, ["/name"]],
   ["a long name", { name: "a".repeat(201) }, ["/name"]],
+  ["a long name of characters outside the basic plane", { name: "😀".repeat(201) }, ["/name"]],
   ["an amount of 0", { benefit: { kind: "amount_off", amount: 0, currency: "CNY" } }, ["/benefit/amount"]],
   [
     "an amount that is no integer",

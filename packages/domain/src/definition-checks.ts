@@ -21,8 +21,9 @@ export class Findings {
     return false;
   }
 
+  /** Characters are code points, as schemas and PostgreSQL count them. */
   text(pointer: string, value: string, charactersMax: number): void {
-    if (value.trim() === "" || value.length > charactersMax) {
+    if (value.trim() === "" || (value.length > charactersMax && [...value].length > charactersMax)) {
       this.refuse(pointer, `has 1 to ${charactersMax} characters that are not all blank`);
     } else if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
       // PostgreSQL stores neither NUL nor half a surrogate pair.

@@ -320,6 +320,31 @@ describe("bytes on the wire", () => {
     expect(answer).toMatch(/\r\nrequest-id: [\w-]+\r\n/i);
   });
 
+  test("what comes after a request does not get ahead of its answer", async () => {
+    const headers = signedHeaders({ method: "POST", url: claims, body: good, idempotencyKey: "k" });
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const answer = await raw(
+      `POST ${claims} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${lines.join("")}` +
+        `Content-Length: ${good.length}\r\n\r\n${good}\x16 no HTTP\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 201 /);
+    expect(answer.match(/HTTP\/1.1 /g)).toHaveLength(1);
+  });
+
+  test("a body whose chunks are broken: a problem, and the connection is closed", async () => {
+    const head = `POST ${claims} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked`;
+    const answer = await raw(`${head}\r\n\r\n1\r\n{\r\nno length\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain('"code":"request_invalid"');
+  });
+
+  test.each(["QUERY", "PROPFIND", "TRACE"])("%s, which no route takes: refused as any other method", async (method) => {
+    const ask = (path: string) => raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(await ask("/healthz")).toMatch(/^HTTP\/1.1 405 .*"code":"method_not_allowed"/s);
+    expect(await ask("/nothing")).toMatch(/^HTTP\/1.1 404 .*"code":"route_not_found"/s);
+    expect(logged()).not.toContain(`"method":"${method}"`);
+  });
+
   test("without a Host: a problem, too", async () => {
     const answer = await raw("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1.1 400 /);

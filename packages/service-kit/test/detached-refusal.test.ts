@@ -185,3 +185,11 @@ async function count(app: Service): Promise<number> {
     app.server.getConnections((error, found) => (error ? reject(error) : resolve(found)));
   });
 }
+
+test("bytes that are no HTTP are answered after it", async () => {
+  const { client, refused } = await start();
+  client.socket.write(client.ask("/refused"));
+  await refused(1);
+  client.socket.write("\x16 no HTTP\r\n\r\n");
+  expect(await client.answers(2)).toEqual(["HTTP/1.1 503", "HTTP/1.1 400"]);
+});

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import { checkOpenApi, eventually } from "@coupon/testkit";
 import { Agent } from "undici";
 import { afterEach, expect, test } from "vitest";
@@ -218,4 +219,35 @@ test("a service that is draining is not ready", async () => {
   const answer = await fetch(`${base}/readyz`);
   expect(answer.status).toBe(503);
   expect(answer.headers.get("connection")).toBe("close");
+});
+
+/** Opens connections, each with a request, from a thread of its own; says how many were answered. */
+const crowd = `
+  const { connect } = require("node:net");
+  const { parentPort, workerData } = require("node:worker_threads");
+  const { port, count, sent } = workerData;
+  let answered = 0, over = 0;
+  for (let i = 0; i < count; i++) {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write("GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n");
+      if (Atomics.add(sent, 0, 1) === count - 1) Atomics.notify(sent, 0);
+    });
+    socket.once("data", () => (answered += 1)).on("error", () => {}).on("close", () => {
+      over += 1;
+      if (over === count) parentPort.postMessage(answered);
+    });
+  }`;
+
+test("draining takes up the connections that wait to be accepted", async () => {
+  const { app } = sampleService();
+  const { port } = new URL(await listen(app, { host: "127.0.0.1", port: 0 }));
+  const sent = new Int32Array(new SharedArrayBuffer(4));
+  const count = 100;
+  const worker = new Worker(crowd, { eval: true, workerData: { port: Number(port), count, sent } });
+  const answered = once(worker, "message");
+  // While this thread stands still, the kernel alone takes the connections.
+  while (Atomics.load(sent, 0) < count) Atomics.wait(sent, 0, Atomics.load(sent, 0), 1_000);
+  await drain(app, { lameDuckMs: 50 });
+  expect(await answered).toEqual([count]);
+  await worker.terminate();
 });

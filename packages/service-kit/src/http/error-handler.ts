@@ -12,6 +12,8 @@ import { toPointers } from "./validator.ts";
  */
 export function createErrorHandler(logger: Logger) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    // Of a method that has to have a body (QUERY), and that no route of ours takes: found out before the route is.
+    if (error.code === "FST_ERR_ROUTE_MISSING_CONTENT_TYPE") return request.server.answerUnknownRoute(request, reply);
     const refusal = expected(error, request);
     if (refusal !== null) return refusalReply(reply, refusal);
     logger.error(
