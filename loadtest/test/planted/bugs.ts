@@ -389,6 +389,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ["money"],
   },
   {
+    id: "posting-splits-reversal",
+    what: "a party gets back its share of what is reversed, and not what it pays less for what is left",
+    file: `${posting}/steps.ts`,
+    find: "parts: difference(terms, remaining + reversed, remaining), restored",
+    replace: "parts: terms.split(remaining < 0 ? remaining : reversed), restored",
+    in: "ledger",
+    phases: ["calm"],
+    found: ["money"],
+  },
+  {
     id: "posting-expires-twice",
     what: "the expiry of coupons is posted twice",
     file: `${posting}/sweeper.ts`,

@@ -150,7 +150,8 @@ export class World extends OwnPlatform {
 export function firstDefinition(batchNumber: number): BatchDefinition {
   const template: Template = {
     name: "Half off",
-    benefit: { kind: "percent_off", basisPointsOff: 5_000, maxAmount: 500, currency: "CNY" },
+    // Two halves of it take an odd unit from the brand each, the whole only one: halves can't be split by themselves.
+    benefit: { kind: "percent_off", basisPointsOff: 5_000, maxAmount: 502, currency: "CNY" },
     validity: { days: 30, mode: "rolling" },
     timeZone: "Asia/Shanghai",
     refundPolicy: "restore",

@@ -50,9 +50,9 @@ const bodies: Record<Call, (coupon: string, change?: object) => object> = {
 };
 const everyCall = Object.keys(bodies) as Call[];
 
-function call(what: Call, orderId: string, coupon: string, change: object = {}, key = "key"): Promise<Answer> {
-  const options = what === "reversals" ? { idempotencyKey: key } : {};
-  return caller.call("POST", `/v1/orders/${orderId}/${what}`, bodies[what](coupon, change), options);
+function call(what: Call, orderId: string, coupon: string, change: object = {}, by = caller): Promise<Answer> {
+  const options = what === "reversals" ? { idempotencyKey: "key" } : {};
+  return by.call("POST", `/v1/orders/${orderId}/${what}`, bodies[what](coupon, change), options);
 }
 
 async function lastEntry(): Promise<number> {
@@ -88,6 +88,10 @@ describe.each(everyCall)("%s", (what) => {
     ]) {
       await refused(() => call(what, "order-bad", couponId, change), 400, "request_invalid");
     }
+  });
+
+  test("a coupon of a batch that the caller has nothing to do with is not there", async () => {
+    await refused(() => call(what, "order-o", couponId, {}, world.otherCaller), 404, "coupon_not_found");
   });
 
   test("a coupon id with any one character changed", async () => {

@@ -30,11 +30,16 @@ test("a stock that is older than a shard's rules doesn't exhaust it", async () =
 
   const stale = new Batches();
   stale.put(definition);
-  const next = startOwner(parts, parts.appender, stale, watch());
+  const watched = watch();
+  const next = startOwner(parts, parts.appender, stale, watched);
   closers.push(() => next.close());
   // The 76th user of the shard, who is the last of each crowd.
   const last = async () => (await crowdAt(next, batch, 0)(76)).slice(75);
   await eventually(async () => countOf(await last(), "stock_in_transfer") === 1);
+  // Nor does it look for stock again and again as long as the claim waits.
+  const looked = watched.asked.length;
+  expect(countOf(await last(), "stock_in_transfer")).toBe(1);
+  expect(watched.asked.length - looked).toBe(1);
   stale.put(larger);
   next.batchChanged(batch);
   await eventually(async () => countOf(await last(), "issued") + countOf(await last(), "replayed") > 0);

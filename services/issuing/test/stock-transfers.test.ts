@@ -1,8 +1,16 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
-import type { Answer } from "../src/owner/operation.ts";
 import type { OwnerParts } from "./support/owner-parts.ts";
-import { appenderWith, countOf, crowdAt, publishForOwner, startOwner, watch } from "./support/start-owner.ts";
+import {
+  appenderWith,
+  countOf,
+  crowdAt,
+  publishForOwner,
+  startOwner,
+  type Watched,
+  watch,
+} from "./support/start-owner.ts";
 
 /** Stock that is on its way between shards when something happens is sold in the end, to whoever asks. */
 const closers: (() => Promise<unknown>)[] = [];
@@ -17,20 +25,23 @@ async function issuedOf({ calls }: OwnerParts, batch: number, shards: number): P
   return headers.reduce((sum, header) => sum + (header?.nextSerial ?? 0), 0);
 }
 
-test("stock debited for a shard that nobody claims from is fetched there, and sold elsewhere", async () => {
-  const { batch, batches, parts } = await publishForOwner(closers, 3, total);
-  const owner = startOwner(parts, parts.appender, batches, watch());
-  closers.push(() => owner.close());
-  // As if the owner of shard 2 had ended between the debit and its credit.
-  const debit = { op: "debit" as const, batch, shard: 1, request: { target: 2, amount: 4, credited: 0 } };
-  await eventually(async () => {
-    const answer = await owner.submit(debit);
-    return answer.kind === "done" && "amount" in answer.outcome && answer.outcome.amount === 4;
-  });
-  const claims = crowdAt(owner, batch, 0);
-  await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
-  expect(await issuedOf(parts, batch, 3)).toBe(total);
-});
+test.each([4, 1])(
+  "%i debited for a shard that nobody claims from is fetched there, and sold elsewhere",
+  async (amount) => {
+    const { batch, batches, parts } = await publishForOwner(closers, 3, total);
+    const owner = startOwner(parts, parts.appender, batches, watch());
+    closers.push(() => owner.close());
+    // As if the owner of shard 2 had ended between the debit and its credit.
+    const debit = { op: "debit" as const, batch, shard: 1, request: { target: 2, amount, credited: 0 } };
+    await eventually(async () => {
+      const answer = await owner.submit(debit);
+      return answer.kind === "done" && "amount" in answer.outcome && answer.outcome.amount === amount;
+    });
+    const claims = crowdAt(owner, batch, 0);
+    await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
+    expect(await issuedOf(parts, batch, 3)).toBe(total);
+  },
+);
 
 test("a partition opened again, twice, while its shard waits for stock: its claims don't wait for ever", async () => {
   const { batch, batches, parts, prefix } = await publishForOwner(closers, 2, total);
@@ -116,52 +127,88 @@ test("a credit that comes while a shard looks for stock is not told of before it
   expect(await issuedOf(parts, batch, 2)).toBe(total);
 });
 
-test("the very last coupon, on its way to a shard that nobody claims from, is sold before the batch is called sold out", async () => {
-  const { batch, batches, parts } = await publishForOwner(closers, 3, total);
-  const owner = startOwner(parts, parts.appender, batches, watch());
-  closers.push(() => owner.close());
-  const ofShard = [0, 1, 2].map((shard) => crowdAt(owner, batch, shard));
-  const sell = async (shard: number, count: number) => {
-    const claims = ofShard[shard] as (count: number) => Promise<Answer[]>;
-    await eventually(async () => countOf(await claims(1), "issued") === 1);
-    expect(countOf(await claims(count - 1), "issued")).toBe(count - 1);
-  };
-  const each = total / 3;
-  await sell(1, each - 1);
-  const last = await owner.submit({ op: "debit", batch, shard: 1, request: { target: 2, amount: 1, credited: 0 } });
-  expect(last).toMatchObject({ outcome: { amount: 1 } });
-  await sell(2, each);
-  await sell(0, each);
-  const answers: Answer[] = [];
-  await eventually(async () => {
-    answers.push(...(await (ofShard[0] as (count: number) => Promise<Answer[]>)(1)));
-    return countOf(answers, "issued") === 1;
-  });
-  expect(countOf(answers, "stock_exhausted")).toBe(0);
-  expect(await issuedOf(parts, batch, 3)).toBe(total);
-});
-
-test("what another owner may have written while a shard looked for stock is not told to its neighbours", async () => {
+/** An owner of two shards, of which the first has issued all that it had, and the second nothing; `hold` keeps credits. */
+async function firstIsEmpty(own: Partial<Watched> = {}, hold: () => unknown = () => undefined) {
   const { batch, batches, parts, prefix } = await publishForOwner(closers, 2, total);
-  const header = `${prefix}{${batch}.0}:h`;
-  let isOvertaken = false;
-  const readCredits = parts.calls.readCredits.bind(parts.calls);
-  parts.calls.readCredits = (address) => {
-    // On the same connection, so before what is read.
-    if (!isOvertaken) void parts.redis.hset(header, "e", "-7");
-    isOvertaken = true;
-    return readCredits(address);
+  const watched = watch(own);
+  const append: typeof parts.appender.append = async (load, timeoutMs) => {
+    if (load.some(({ entries }) => entries.some(({ kind }) => kind === "credit"))) await hold();
+    return parts.appender.append(load, timeoutMs);
   };
-  const watched = watch();
-  const owner = startOwner(parts, parts.appender, batches, watched);
+  const owner = startOwner(parts, appenderWith(parts, { append }), batches, watched);
   closers.push(() => owner.close());
   const claims = crowdAt(owner, batch, 0);
   await eventually(async () => countOf(await claims(1), "issued") === 1);
-  const epoch = await parts.redis.hget(header, "e");
-  expect(countOf(await claims(total / 2 + 2), "stock_in_transfer")).toBeGreaterThan(0);
-  expect(isOvertaken).toBe(true);
-  expect(watched.asked.filter(({ op }) => op === "debit")).toEqual([]);
-  await parts.redis.hset(header, "e", epoch ?? "");
+  expect(countOf(await claims(total / 2 - 1), "issued")).toBe(total / 2 - 1);
+  return { batch, parts, header: `${prefix}{${batch}.0}:h`, watched, owner, claims };
+}
+
+test("a shard that looks for stock behind its credit tells of that only once it is durable", async () => {
+  const gate = Promise.withResolvers<void>();
+  const emptied = Promise.withResolvers<void>();
+  const seen = { held: false, looks: 0, isFetching: false };
+  const at = await firstIsEmpty(
+    {
+      // While shard 0 asks for stock, it is told to fetch what is on its way to it ...
+      beforeDebit: async () => {
+        if (seen.isFetching) return;
+        const { owner, batch } = at;
+        void owner.submit({
+          op: "debit",
+          batch,
+          shard: 0,
+          request: { target: 1, amount: 1, credited: 0, fetch: true },
+        });
+        await eventually(() => seen.isFetching);
+      },
+      // ... and comes to that when its credit has had its turn.
+      afterDebit: () => setImmediate(() => emptied.resolve()),
+    },
+    () => {
+      seen.held = true;
+      return gate.promise;
+    },
+  );
+  closers.push(async () => gate.resolve());
+  const { calls } = at.parts;
+  const [debit, readCredits] = [calls.debit.bind(calls), calls.readCredits.bind(calls)];
+  calls.debit = async (address, ...given) => {
+    const found = await debit(address, ...given);
+    seen.isFetching ||= address.shard === 0;
+    if (address.shard === 0) await emptied.promise;
+    return found;
+  };
+  calls.readCredits = async (address) => {
+    const found = await readCredits(address);
+    seen.looks += 1;
+    return found;
+  };
+  const waiting = at.claims(1);
+  await eventually(() => seen.held && seen.looks === 2);
+  // Whatever it would ask for at once has been asked for when Redis has answered all that came before.
+  await at.parts.redis.ping();
+  await nextTurn();
+  const told = at.watched.asked.map((it) => (it.op === "debit" ? it.request.credited : null));
+  expect(told).toEqual([0]);
+  gate.resolve();
+  expect(countOf(await waiting, "issued")).toBe(1);
+  await eventually(async () => countOf(await at.claims(5), "stock_exhausted") > 0);
+  expect(await issuedOf(at.parts, at.batch, 2)).toBe(total);
+});
+
+test("a credit that another owner has written is not told of", async () => {
+  const { batch, parts, header, watched, claims } = await firstIsEmpty();
+  const epoch = (await parts.redis.hget(header, "e")) ?? "";
+  const readCredits = parts.calls.readCredits.bind(parts.calls);
+  parts.calls.readCredits = async (address) => {
+    parts.calls.readCredits = readCredits;
+    void parts.redis.hset(header, { e: "-7", C1: "1" });
+    const found = await readCredits(address);
+    await parts.redis.multi().hset(header, "e", epoch).hdel(header, "C1").exec();
+    return found;
+  };
+  expect(countOf(await claims(1), "stock_in_transfer")).toBe(1);
+  expect(watched.asked).toEqual([]);
   await eventually(async () => countOf(await claims(5), "stock_exhausted") > 0);
   expect(await issuedOf(parts, batch, 2)).toBe(total);
 });

@@ -111,6 +111,19 @@ describe("a silent shard", () => {
     expect(await use()).toMatchObject({ ended: true, open: 0, waiting: 0, outstanding: 0, doubtfulUntil: null });
   });
 
+  it("is not swept while a single entry of its partition is still to be applied", async () => {
+    await world.start({ SWEEP_EVERY_MS: "20", EXPIRY_GRACE_MS: String(GRACE_MS), TERMS_WAIT_MS: "600000" }, clock);
+    ledgers += 1;
+    await world.applied();
+    // It waits for its batch, which nobody has published yet.
+    await world.append(0, [new ShardStory(8, 0, T0).rules()]);
+    nowMs = T0 + DAY_MS + GRACE_MS;
+    await roundOver();
+    expect(await events()).toEqual({ issue: 4 });
+    await world.publish(batchOf(8));
+    await eventually(async () => (await events()).expire === 4, patient);
+  });
+
   it("tells by its metrics how far the sweep is behind, and that the books balance", async () => {
     nowMs = T0 + DAY_MS + GRACE_MS / 2;
     const ledger = await world.start({ SWEEP_EVERY_MS: "20", EXPIRY_GRACE_MS: String(GRACE_MS) }, () => nowMs);
