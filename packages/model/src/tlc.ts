@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findJava, StackFailure } from "@coupon/stack";
@@ -35,10 +35,14 @@ export async function runTlc(check: Check): Promise<Finding> {
   const folder = mkdtempSync(join(tmpdir(), "coupon-model-"));
   const startedAt = performance.now();
   try {
+    const unpacked = join(folder, "unpacked");
+    mkdirSync(unpacked);
     cpSync(SPECIFICATIONS, folder, { recursive: true });
     writeFileSync(join(folder, "check.cfg"), configurationOf(check));
     // Most runs take seconds: a simple collector and the first compiler alone cost half the CPU time.
-    const vm = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx1g", "-cp", jar];
+    const cheap = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx1g"];
+    // TLC unpacks its modules into the temporary folder and deletes them at its end, under the eyes of one that runs beside it.
+    const vm = [...cheap, `-Djava.io.tmpdir=${unpacked}`, "-cp", jar];
     const options = ["-deadlock", "-nowarning", "-workers", "1", "-metadir", join(folder, "states")];
     const words = [...vm, "tlc2.TLC", ...options, "-config", "check.cfg", `${check.specification.module}.tla`];
     const output = await outputOf(java, words, folder);

@@ -7,8 +7,12 @@ import { eventually, REPOSITORY, temporaryFolder } from "../src/index.ts";
 
 /** scripts/run.mjs under npm, in a folder that looks installed, with a task that notes what happens to it. */
 const MAIN = `
-import { writeFileSync } from "node:fs";
-const note = (name, text) => writeFileSync(new URL("../../../" + name, import.meta.url), String(text));
+import { renameSync, writeFileSync } from "node:fs";
+const place = (name) => new URL("../../../" + name, import.meta.url);
+const note = (name, text) => {
+  writeFileSync(place(name + ".new"), String(text));
+  renameSync(place(name + ".new"), place(name));
+};
 note("args", JSON.stringify(process.argv.slice(2)));
 if (process.argv.includes("--exit")) process.exit(7);
 process.once("SIGTERM", () => { note("stopped", "SIGTERM"); process.exit(0); });
