@@ -5,7 +5,10 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually, REPOSITORY, temporaryFolder } from "../src/index.ts";
 
-/** scripts/run.mjs under npm, in a folder that looks installed, with a task that notes what happens to it. */
+/**
+ * scripts/run.mjs under npm, in a folder that looks installed, with a task that notes what happens to it. A signal may come
+ * twice, from the terminal and handed on, as the real tasks expect.
+ */
 const MAIN = `
 import { renameSync, writeFileSync } from "node:fs";
 const place = (name) => new URL("../../../" + name, import.meta.url);
@@ -15,8 +18,8 @@ const note = (name, text) => {
 };
 note("args", JSON.stringify(process.argv.slice(2)));
 if (process.argv.includes("--exit")) process.exit(7);
-process.once("SIGTERM", () => { note("stopped", "SIGTERM"); process.exit(0); });
-process.once("SIGINT", () => { note("stopped", "SIGINT"); process.exit(0); });
+process.on("SIGTERM", () => { note("stopped", "SIGTERM"); process.exit(0); });
+process.on("SIGINT", () => { note("stopped", "SIGINT"); process.exit(0); });
 setInterval(() => {}, 1000);
 note("pid", process.pid);
 `;
