@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { eventually } from "@coupon/testkit";
 import { afterEach, expect, test } from "vitest";
+import type { Owner } from "../src/owner/owner.ts";
 import type { OwnerParts } from "./support/owner-parts.ts";
 import {
   appenderWith,
@@ -23,6 +24,13 @@ const total = 30;
 async function issuedOf({ calls }: OwnerParts, batch: number, shards: number): Promise<number> {
   const headers = await calls.readHeaders(Array.from({ length: shards }, (_, shard) => ({ batch, shard })));
   return headers.reduce((sum, header) => sum + (header?.nextSerial ?? 0), 0);
+}
+
+/** A partition serves before each of its shards does: an opening that is still under way would take no notice of another epoch. */
+function isWhole(owner: Owner): boolean {
+  const serving = [...owner.serving()];
+  const shards = serving.flatMap((partition) => [...partition.shards.values()]);
+  return serving.length === owner.partitionIds().length && shards.every(({ standing }) => standing === "serving");
 }
 
 test.each([4, 1])(
@@ -68,7 +76,7 @@ test("a partition opened again, twice, while its shard waits for stock: its clai
       isFirst = false;
       await reopen();
       opening?.resolve();
-      await eventually(async () => [...owner.serving()].length === owner.partitionIds().length);
+      await eventually(async () => isWhole(owner));
       await reopen();
     },
     // The credit comes while the partition is opening for the second time.

@@ -42,6 +42,9 @@ function configuration(options: KafkaOptions, port: number, controllerPort: numb
     "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     `log.dirs=${logs}`,
     "auto.create.topics.enable=false",
+    // By default 3 and 8, more than a machine of two cores keeps warm.
+    "num.network.threads=1",
+    "num.io.threads=2",
     "group.initial.rebalance.delay.ms=0",
     // By default a group waits 6 s at least for a member that was killed, and the ledger's partitions with it.
     "group.min.session.timeout.ms=1000",
