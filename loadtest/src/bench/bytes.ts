@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { connectRedis, type RedisConnection } from "@coupon/redis";
+import { connectRedis, createShardCalls, type RedisConnection } from "@coupon/redis";
 import { startRedis } from "@coupon/stack";
 import type { BenchContext } from "./context.ts";
 import { DirectShards } from "./direct-shards.ts";
@@ -22,11 +22,11 @@ export async function measureBytes(
   const running = await startRedis({ directory: join(context.folder, id), ephemeral: true });
   const redis = await connectRedis({ url: running.url, cluster: false, commandTimeoutMs: 30_000 });
   try {
-    const options = { redis, prefix: "bench", hashKey: randomBytes(32) };
+    const calls = createShardCalls({ redis, prefix: "bench", hashKey: randomBytes(32) });
     // The scripts are loaded before anything is counted.
-    await DirectShards.open(options, 1, 1, 1);
+    await DirectShards.open(calls, 1, 1, 1);
     const before = await usedMemoryBytes(redis);
-    const shards = await DirectShards.open(options, 2, context.local.log.partitions, coupons);
+    const shards = await DirectShards.open(calls, 2, context.local.log.partitions, coupons);
     await fill(context, shards, coupons, id);
     const bytes = ((await usedMemoryBytes(redis)) - before) / coupons;
     return toMeasure(id, [bytes], `${shards.count} shards, stock of just as many coupons, one a user`);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ManagedBatch } from "@coupon/client";
 import { signRequest } from "@coupon/client";
-import { connectRedis } from "@coupon/redis";
+import { connectRedis, createShardCalls } from "@coupon/redis";
 import { type HttpRequest, writeFeed } from "../generator/feed.ts";
 import { makeBatch } from "./batches.ts";
 import { type BenchContext, durationMs, untilQuiet, warmUpMs } from "./context.ts";
@@ -74,8 +74,8 @@ async function measureDirect({ local, caller }: BenchContext, batch: ManagedBatc
   const redis = await connectRedis({ url: local.addresses.redisUrl, cluster: false });
   try {
     const hashKey = Buffer.from(local.stack.secrets.hashKey, "base64");
-    const options = { redis, prefix: `direct-${round + 1}`, hashKey };
-    const shards = await DirectShards.open(options, 1, batch.shards ?? 1, 100_000_000);
+    const calls = createShardCalls({ redis, prefix: `direct-${round + 1}`, hashKey });
+    const shards = await DirectShards.open(calls, 1, batch.shards ?? 1, 100_000_000);
     const startedAt = performance.now();
     const countFrom = startedAt + warmUpMs;
     const until = countFrom + durationMs;
@@ -99,7 +99,7 @@ async function measureDirect({ local, caller }: BenchContext, batch: ManagedBatc
       }
     });
     await Promise.all(work);
-    await shards.drop();
+    await Promise.all(Array.from({ length: shards.count }, (_, shard) => calls.drop({ batch: 1, shard })));
     return counted / (durationMs / 1_000);
   } finally {
     await redis.close();

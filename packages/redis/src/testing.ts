@@ -4,7 +4,7 @@ import type { ShardAddress } from "./shard-calls.ts";
 
 export { createKeys } from "./keys.ts";
 export { frameArguments, packClaims } from "./pack-claims.ts";
-export { type Argument, loadScript, runScript, runScriptForBytes } from "./scripts.ts";
+export { loadScript, runScript } from "./scripts.ts";
 
 /**
  * Steps the clock of one shard that exists: its time is Redis' own plus `offsetMs`, and still never goes back.

@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RedisConnection } from "../src/index.ts";
-import { loadScript, runScript, runScriptForBytes } from "../src/testing.ts";
+import { loadScript, runScript } from "../src/testing.ts";
 import { connect, ShardUnderTest } from "./support/shard.ts";
 
 const folder = new URL("../src/scripts/", import.meta.url);
@@ -41,20 +39,4 @@ test("a server that has lost the scripts gets them again", async () => {
 
 test("an error of a script is thrown as it is", async () => {
   await expect(runScript(redis, loadScript("lease"), ["t{1}:m", "t{1}:p"], ["nothing"])).rejects.toThrow(/nil value/);
-});
-
-test("keys and arguments arrive as they are, texts and bytes and numbers in any order", async () => {
-  const text = "return {KEYS, ARGV}";
-  const echo = { name: "echo", text, sha: createHash("sha1").update(text).digest("hex") };
-  const someText = fc.string({ unit: "binary", maxLength: 20 });
-  const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array));
-  const someArguments = fc.array(fc.oneof(someText, bytes, fc.integer()), { maxLength: 8 });
-  const asBytes = (value: string | number | Buffer): Buffer =>
-    Buffer.isBuffer(value) ? value : Buffer.from(`${value}`);
-  await fc.assert(
-    fc.asyncProperty(fc.array(someText, { maxLength: 4 }), someArguments, async (keys, args) => {
-      expect(await runScriptForBytes(redis, echo, keys, args)).toEqual([keys.map(asBytes), args.map(asBytes)]);
-    }),
-    { numRuns: 300 },
-  );
 });

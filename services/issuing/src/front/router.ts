@@ -32,24 +32,6 @@ export class Router {
     });
   }
 
-  /**
-   * As `submit`, answering by a callback: promises were 2 of a claim's 18 KiB of garbage. What `settle` throws goes to
-   * `failed`, for others are answered in the same turn.
-   */
-  ask<Name extends OperationName>(
-    operation: Extract<Operation, { op: Name }>,
-    settle: (answer: Answer<Name>) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    this.#ask(operation, performance.now(), (answer) => {
-      try {
-        settle(answer as Answer<Name>);
-      } catch (error) {
-        failed(error);
-      }
-    });
-  }
-
   /** As `submit` for many operations at once; answers come in their order, when the last is there. */
   submitAll<Name extends OperationName>(
     operations: readonly Extract<Operation, { op: Name }>[],

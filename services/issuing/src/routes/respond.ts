@@ -16,11 +16,6 @@ export function sendText(reply: FastifyReply, status: number, text: string): Fas
   return reply.code(status).type("application/json; charset=utf-8").send(text);
 }
 
-/** Answers a bug, found after the handler returned, as one that it throws. */
-export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
-  return reply.send(error);
-}
-
 /** Passes the ledger's answer on as it is. */
 export function sendForwarded(reply: FastifyReply, answer: ForwardedAnswer | Refusal): FastifyReply {
   if ("code" in answer) return refusalReply(reply, answer);

@@ -32,15 +32,10 @@ export type ClaimResult =
   | { kind: "refused"; refusal: Refusal };
 
 /**
- * Gets a user a coupon of a batch, at most once a key, and settles once. Every limit is judged by the shard's script;
- * what the caller may is judged here and binds only where no success is on record. A bug is given to `failed`.
+ * Gets a user a coupon of a batch, at most once a key. Every limit is judged by the shard's script; what the
+ * caller may is judged here and binds only where no success is on record.
  */
-export function claimCoupon(
-  resources: ClaimResources,
-  claim: Claim,
-  settle: (result: ClaimResult) => void,
-  failed: (error: unknown) => void,
-): void {
+export async function claimCoupon(resources: ClaimResources, claim: Claim): Promise<ClaimResult> {
   const { batch, key, userId, idempotencyKey } = claim;
   const verdict = callerVerdict(batch, key, "issue");
   const operation = claimOperation(resources, batch, {
@@ -50,8 +45,8 @@ export function claimCoupon(
     via: "c",
     permitted: verdict === null,
   });
-  const answered = (answer: Answer<"claim">) => settle(claimResult(resources, batch, verdict, operation, answer));
-  resources.router.ask<"claim">(operation, answered, failed);
+  const answer = await resources.router.submit(operation);
+  return claimResult(resources, batch, verdict, operation, answer);
 }
 
 export type ClaimOperation = Extract<Operation, { op: "claim" }>;
