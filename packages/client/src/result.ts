@@ -8,6 +8,7 @@ export type RefusalCode = Open<
   | "key_unknown"
   | "key_revoked"
   | "token_invalid"
+  | "identity_provider_unavailable"
   | "route_not_found"
   | "method_not_allowed"
   | "body_too_large"

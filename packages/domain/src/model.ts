@@ -64,6 +64,8 @@ export interface BatchDefinition {
   state: BatchState;
   /** Set with `deactivated`: coupons that were issued are dead too. */
   revoked: boolean;
+  /** When it was revoked; absent where it was not, and of what was published before this was told. */
+  revokedAt?: string;
   template: Template;
   stock: Stock;
   issueWindow: { from: string; until: string };

@@ -58,6 +58,7 @@ const callersTable: [statuses: number[], codes: RefusalCode[]][] = [
 /** What only operators meet. */
 const operatorsStatuses: Partial<Record<RefusalCode, number>> = {
   token_invalid: 401,
+  identity_provider_unavailable: 503,
   role_missing: 403,
   self_approval: 403,
   template_not_found: 404,

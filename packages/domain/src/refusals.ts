@@ -29,6 +29,7 @@ export const refusals = {
   key_unknown: no(401, "The key is not known"),
   key_revoked: no(401, "The key has been revoked"),
   token_invalid: no(401, "The bearer token is missing or not valid"),
+  identity_provider_unavailable: later(503, "The issuer's keys can't be had now"),
   route_not_found: no(404, "There is no such route"),
   method_not_allowed: no(405, "The route does not take this method"),
   body_too_large: no(413, "The body is larger than 1 MiB"),

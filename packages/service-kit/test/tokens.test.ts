@@ -13,6 +13,7 @@ import {
   requireRole,
   requireToken,
   type Service,
+  type TokenVerifier,
 } from "../src/index.ts";
 
 const issuer = "https://issuer.example";
@@ -27,9 +28,17 @@ let base = "";
 
 beforeAll(async () => {
   writeFileSync(jwks, keySet);
-  const verifier = await createTokenVerifier({ issuer, audience, jwks });
-  app = buildService({ name: "ops", version: "1", logger: pino({ level: "silent" }) });
-  app.register(
+  app = operators(await createTokenVerifier({ issuer, audience, jwks }));
+  base = await listen(app, { host: "127.0.0.1", port: 0 });
+});
+afterAll(async () => {
+  await app.close();
+  rmSync(folder, { recursive: true });
+});
+
+function operators(verifier: TokenVerifier): Service {
+  const service = buildService({ name: "ops", version: "1", logger: pino({ level: "silent" }) });
+  service.register(
     async (ops: Service) => {
       requireToken(ops, verifier);
       ops.get("/batches", async (request) => operatorOf(request));
@@ -37,12 +46,8 @@ beforeAll(async () => {
     },
     { prefix: "/ops/v1" },
   );
-  base = await listen(app, { host: "127.0.0.1", port: 0 });
-});
-afterAll(async () => {
-  await app.close();
-  rmSync(folder, { recursive: true });
-});
+  return service;
+}
 
 interface Claims {
   payload?: JWTPayload;
@@ -120,16 +125,27 @@ test("a token outranks an unknown route, a role the body", async () => {
   expect((await ask(approver, "/ops/v1/approve", "POST")).status).toBe(200);
 });
 
-test("a remote key set is used, and one that is away is not the token's fault", async () => {
-  const server = createServer((_request, response) => response.end(keySet));
+test("a remote key set is used, and one that can't be had is not the token's fault", async () => {
+  let [status, served] = [200, keySet];
+  const server = createServer((_request, response) => response.writeHead(status).end(served));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
   const url = `http://127.0.0.1:${port}/jwks`;
-  const remote = await createTokenVerifier({ issuer, audience, jwks: url });
-  expect((await remote.verify(`Bearer ${await token()}`)).ok).toBe(true);
+  const authorization = `Bearer ${await token()}`;
+  const answered = async () => {
+    const service = operators(await createTokenVerifier({ issuer, audience, jwks: url }));
+    const { statusCode, headers, body } = await service.inject({ url: "/ops/v1/batches", headers: { authorization } });
+    await service.close();
+    return [statusCode, headers["retry-after"], JSON.parse(body).code];
+  };
+  expect(await answered()).toEqual([200, undefined, undefined]);
+  const unavailable = [503, "1", "identity_provider_unavailable"];
+  status = 500;
+  expect(await answered()).toEqual(unavailable);
+  [status, served] = [200, "no key set"];
+  expect(await answered()).toEqual(unavailable);
   await new Promise((resolve) => server.close(resolve));
-  const away = await createTokenVerifier({ issuer, audience, jwks: url });
-  await expect(away.verify(`Bearer ${await token()}`)).rejects.toThrow();
+  expect(await answered()).toEqual(unavailable);
 });
 
 test("a key set file that can't be read is told in one sentence", async () => {

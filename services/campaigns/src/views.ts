@@ -31,9 +31,11 @@ export function viewCampaign(record: CampaignRecord): CampaignView {
 }
 
 export function viewBatch(record: BatchRecord): BatchView {
-  const { batchId, batchNumber, state, revoked, frozen, authors, approvedBy, version, confirmedVersion } = record;
+  const { batchId, batchNumber, state, revoked, revokedAt, frozen, authors, approvedBy } = record;
+  const { version, confirmedVersion } = record;
   return {
     ...{ batchId, batchNumber, ...termsOfRecord(record), state, revoked, authors },
+    ...(revokedAt === null ? {} : { revokedAt: revokedAt.toISOString() }),
     ...(frozen === null ? {} : { template: frozen.template, templateVersion: frozen.version }),
     ...(approvedBy === null ? {} : { approvedBy }),
     inForce: record.publishedVersion !== null && confirmedVersion !== null && confirmedVersion >= version,

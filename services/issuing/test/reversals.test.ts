@@ -15,13 +15,22 @@ test("of a batch that was revoked, what a release or a reversal brings back is d
   await desk.lock(held);
   const before = await desk.reverse(early, "all", { all: true });
   expect(before.body.coupons).toMatchObject([{ state: "effective" }]);
-  await desk.world.publisher.publishBatch({ ...definition, version: 2, state: "deactivated", revoked: true });
+  const revokedAt = new Date().toISOString();
+  await desk.world.publisher.publishBatch({
+    ...definition,
+    version: 2,
+    state: "deactivated",
+    revoked: true,
+    revokedAt,
+  });
   await eventually(async () => {
     return (await desk.world.caller.claim(of, desk.newUser(), "key")).body.code === "batch_deactivated";
   });
   const reversed = await desk.reverse(used, "all", { all: true });
   expect([reversed.status, reversed.body.coupons]).toEqual([201, [{ couponId: used.couponId, state: "deactivated" }]]);
   expect((await desk.reverse(used, "all", { all: true })).body).toEqual(reversed.body);
+  // What is on record is told again as it was, whatever has become of the batch.
+  expect((await desk.reverse(early, "all", { all: true })).body).toEqual(before.body);
   for (const each of [held, early, used]) {
     expect((await desk.release(each)).body.coupons).toEqual([{ couponId: each.couponId, state: "deactivated" }]);
   }

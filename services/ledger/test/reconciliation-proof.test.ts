@@ -6,9 +6,12 @@ import { books, key, platform, proven, sql } from "./support/planted-drifts.ts";
 describe("the running proof", () => {
   it("says that given = issued + left + in transfer", async () => {
     await books();
-    const proof = await platform.proof();
+    // A shard proven at nine coupons stays so until the next look at it.
+    const proof = await eventually(async () => {
+      const latest = await platform.proof();
+      return latest.stock.issued >= 10 && latest;
+    });
     expect(proof.drifting).toEqual([]);
-    expect(proof.stock.issued).toBeGreaterThanOrEqual(10);
     expect(proof.stock.given).toBe(proof.stock.issued + proof.stock.left + proof.stock.inTransfer);
     expect(proof.oldestSeconds).toBeLessThan(5);
   });

@@ -49,6 +49,7 @@ export const batchSchema = Type.Object({
   sandbox: Type.Boolean(),
   state: batchState,
   revoked: Type.Boolean(),
+  revokedAt: Type.Optional(instant),
   template,
   stock: Type.Object({
     total: wholeNumber,

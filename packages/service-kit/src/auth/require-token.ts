@@ -14,8 +14,13 @@ export function requireToken(app: Service, verifier: TokenVerifier): void {
   if (!app.hasRequestDecorator("operator")) app.decorateRequest("operator", null);
   app.addHook("onRequest", async (request, reply) => {
     const verdict = await verifier.verify(request.headers.authorization);
-    if (!verdict.ok) return refusalReply(reply.header("www-authenticate", "Bearer"), verdict);
-    request.operator = verdict.operator;
+    if (verdict.ok) {
+      request.operator = verdict.operator;
+      return;
+    }
+    if (verdict.code === "token_invalid") return refusalReply(reply.header("www-authenticate", "Bearer"), verdict);
+    request.log.error({ err: verdict.because }, "the identity provider's keys can't be had");
+    return refusalReply(reply, { code: verdict.code, retryAfterSeconds: 1 });
   });
   app.setNotFoundHandler(app.answerUnknownRoute);
 }

@@ -15,7 +15,11 @@ export interface Operator {
   roles: readonly string[];
 }
 
-export type TokenVerdict = { ok: true; operator: Operator } | { ok: false; code: "token_invalid"; detail: string };
+export type TokenVerdict =
+  | { ok: true; operator: Operator }
+  | { ok: false; code: "token_invalid"; detail: string }
+  /** The token can be neither accepted nor rejected: `because` is for the log. */
+  | { ok: false; code: "identity_provider_unavailable"; because: unknown };
 
 export interface TokenVerifier {
   /** Judges the value of an `Authorization` header. */
@@ -38,8 +42,7 @@ const algorithms = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
  * Verifies operators' bearer tokens: JWTs of one issuer for one audience, signed with an asymmetric key
  * of its key set, in time, with a subject. Roles come from a claim that is a list of strings.
  *
- * @throws {StartFailure} when a key set file can't be read. Rejects later, with an unexpected error, when
- * a remote key set can't be had.
+ * @throws {StartFailure} when a key set file can't be read. Of a remote one that can't be had, verdicts tell.
  */
 export async function createTokenVerifier(options: TokenVerifierOptions): Promise<TokenVerifier> {
   const keys = await loadKeys(options.jwks);
@@ -64,7 +67,7 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
         };
       } catch (error) {
         const detail = describe(error);
-        if (detail === null) throw error;
+        if (detail === null) return { ok: false, code: "identity_provider_unavailable", because: error };
         return invalid(detail);
       }
     },

@@ -84,6 +84,7 @@ export const batchView = Type.Object({
   sandbox: Type.Boolean(),
   state: batchState,
   revoked: Type.Boolean({ description: "Deactivated together with what it had issued" }),
+  revokedAt: Type.Optional(instant),
   template: Type.Optional(frozenTemplate),
   templateVersion: Type.Optional(Type.Integer()),
   authors: Type.Array(Type.String(), { description: "Who may not approve it" }),

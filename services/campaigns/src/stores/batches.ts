@@ -14,6 +14,7 @@ export interface BatchRecord {
   name: string;
   state: BatchState;
   revoked: boolean;
+  revokedAt: Date | null;
   sandbox: boolean;
   stock: Stock;
   issueWindow: { from: string; until: string };
@@ -144,10 +145,11 @@ export async function closeDecrease(tx: ManagementTransaction, batchId: string, 
 /** What is published of a batch, and held in process by issuing. */
 export function definitionOf(batch: BatchRecord, template: Template): BatchDefinition {
   const { batchId, batchNumber, version, campaignId, name, sandbox, state, revoked, stock, issueWindow } = batch;
-  const { callers, funding, timeZone, shards, couponKeyVersion } = batch;
+  const { callers, funding, timeZone, shards, couponKeyVersion, revokedAt } = batch;
   return {
     ...{ batchId, batchNumber, version, campaignId, name, sandbox, state, revoked, template, stock, issueWindow },
     ...{ callers, funding, timeZone, shards, couponKeyVersion },
+    ...(revokedAt === null ? {} : { revokedAt: revokedAt.toISOString() }),
   };
 }
 
@@ -158,6 +160,7 @@ function changeableColumns(batch: NewBatch) {
     name: batch.name,
     state: batch.state,
     revoked: batch.revoked,
+    revokedAt: batch.revokedAt,
     sandbox: batch.sandbox,
     stockTotal: BigInt(stock.total),
     stockPerDay: stock.perDay === undefined ? null : BigInt(stock.perDay),

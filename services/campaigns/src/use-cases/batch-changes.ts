@@ -54,7 +54,8 @@ export async function changeBatchRecord(
 export function succeed(current: BatchRecord, next: BatchRecord, updatedAt: Date): BatchRecord {
   const version = current.version + 1;
   const published = current.publishedVersion !== null || next.state === "approved";
-  return { ...next, version, publishedVersion: published ? version : null, updatedAt };
+  const revokedAt = next.revoked && !current.revoked ? updatedAt : current.revokedAt;
+  return { ...next, version, revokedAt, publishedVersion: published ? version : null, updatedAt };
 }
 
 async function write(

@@ -28,7 +28,7 @@ export async function createBatch(
     const foreign = otherCurrency(template.definition.benefit, campaign.budget);
     if (foreign !== null) return refused(foreign);
     const batch = await insertBatch(tx, {
-      ...{ batchId: newId("bat", at.getTime()), version: 1, state: "draft", revoked: false, ...terms },
+      ...{ batchId: newId("bat", at.getTime()), version: 1, state: "draft", revoked: false, revokedAt: null, ...terms },
       ...{ couponKeyVersion: settings.couponKeyVersion, frozen: null, publishedVersion: null, confirmedVersion: null },
       ...{ decrease: null, authors: [actor], approvedBy: null, createdBy: actor, createdAt: at, updatedAt: at },
     });

@@ -13,6 +13,8 @@ import type { BatchDirectory } from "../owner/batch-directory.ts";
 export interface KnownBatch {
   definition: BatchDefinition;
   addresses: ShardAddress[];
+  /** From when on what it had issued is dead; infinite where it was not revoked. */
+  revokedFromMs: number;
   may: Map<string, ReadonlySet<Entitlement>>;
   rules: Omit<ShardRules, "allotment" | "perDay" | "buckets">;
 }
@@ -75,10 +77,11 @@ export class Batches implements BatchDirectory {
 }
 
 function understand(definition: BatchDefinition): KnownBatch {
-  const { batchNumber, shards, callers, version, state, revoked, issueWindow, stock } = definition;
+  const { batchNumber, shards, callers, version, state, revoked, revokedAt, issueWindow, stock } = definition;
   return {
     definition,
     addresses: Array.from({ length: shards }, (_, shard) => ({ batch: batchNumber, shard })),
+    revokedFromMs: revoked ? (parseInstant(revokedAt ?? "") ?? 0) : Number.POSITIVE_INFINITY,
     may: new Map(callers.map(({ callerId, may }) => [callerId, new Set(may)])),
     rules: {
       version,

@@ -178,9 +178,16 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
 
-/** The state of a coupon as reads show it, where `stored` is what its shard left; a hold is in time. */
-export function shownState(coupon: NamedCoupon, stored: StoredCouponState, atMs: number): CouponState {
-  const { revoked } = coupon.batch.definition;
+/**
+ * The state of a coupon as reads show it, where `stored` is what its shard left; a hold is in time. `revoked`: whether
+ * the batch takes it with it.
+ */
+export function shownState(
+  coupon: NamedCoupon,
+  stored: StoredCouponState,
+  atMs: number,
+  { revoked }: { revoked: boolean } = coupon.batch.definition,
+): CouponState {
   return couponStateAt({ stored, revoked, lockedUntilMs: Number.POSITIVE_INFINITY }, coupon, atMs);
 }
 

@@ -28,7 +28,7 @@ export interface Reversal {
   reversalId: string;
   discountReversed: number;
   remaining: number;
-  /** As reads show them: a repeat tells of a batch that was revoked since, and of nothing else that came later. */
+  /** As reads show them at the time of the reversal: a repeat tells of nothing that came later. */
   coupons: { couponId: string; state: string }[];
 }
 
@@ -69,7 +69,9 @@ export async function reverseOrder(
   const { outcome, place } = answer;
   switch (outcome.kind) {
     case "reversed": {
-      const state = shownState(coupon, outcome.restored ? "effective" : "redeemed", outcome.reversedAtMs);
+      const atMs = outcome.reversedAtMs;
+      const revoked = atMs >= coupon.batch.revokedFromMs;
+      const state = shownState(coupon, outcome.restored ? "effective" : "redeemed", atMs, { revoked });
       const { reversalId, reversed, remaining } = outcome;
       const coupons = [{ couponId: coupon.couponId, state }];
       const body = { reversalId, discountReversed: reversed.discount, remaining, coupons };

@@ -39,6 +39,12 @@ export const requestGuide = {
     caller: "Send Authorization: Bearer with a token of the configured issuer that has not expired.",
     sre: "From all operators: the issuer rotated its keys or its key set can't be read.",
   },
+  identity_provider_unavailable: {
+    meaning: "Whether the bearer token is right can't be told, for the issuer's keys can't be had; nothing was done.",
+    when: "The key set behind `OIDC_JWKS` is away, hangs for 3 s or is no key set, and none is held from before.",
+    caller: "Repeat after Retry-After; callers' signed requests are not concerned.",
+    sre: "Mend the provider or the way to it; the log names the fault. Keys are held for 10 minutes.",
+  },
   route_not_found: {
     meaning: "There is no such path in this service.",
     when: "The path is mistyped or belongs to another service or version.",

@@ -37,7 +37,11 @@ describe("POST /ops/v1/batches/{id}/deactivate", () => {
       status: 200,
       body: { state: "deactivated", revoked: true, inForce: true, version },
     });
-    expect(world.owner.newestOf(batch.body.batchId)).toMatchObject({ version, state: "deactivated", revoked: true });
+    // The time of the revoke, not of the deactivation before it.
+    const { revokedAt } = revoked.body;
+    expect(revokedAt > kept.body.updatedAt).toBe(true);
+    expect(revokedAt).toBe(revoked.body.updatedAt);
+    expect(world.owner.newestOf(batch.body.batchId)).toMatchObject({ version, revoked: true, revokedAt });
     expect(await deactivate(kept, ask)).toMatchObject({ status: 200, etag: revoked.etag });
     expectRefusal(await deactivate(revoked, { issued: "keep" }), "state_conflict");
     expectRefusal(
