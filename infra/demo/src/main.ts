@@ -19,8 +19,10 @@ async function main(exitAfter: boolean): Promise<number> {
   let local: LocalStack | undefined;
   try {
     say("Starting the coupon platform on this machine.");
+    const startedAt = performance.now();
     const onEvent = (event: Parameters<typeof describeEvent>[0]) => say(`  ${describeEvent(event)}`);
     local = await startLocalStack({ name: "", onEvent, signal: interruption.signal });
+    say(`Up after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
     await runDemo(local, figures);
     sayResult(figures, local);
     if (!exitAfter && !interruption.signal.aborted) {
