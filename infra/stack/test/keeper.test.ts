@@ -7,7 +7,7 @@ import { Child } from "../src/process/child.ts";
 import { Keeper, type KeeperEvents, type StartProcess } from "../src/process/keeper.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "keeper-"));
-const BACK_OFF = { firstMs: 10, lastMs: 40, resetAfterMs: 1_500 };
+const BACK_OFF = { firstMs: 10, lastMs: 40, resetAfterMs: 4_000 };
 let keeper: Keeper | undefined;
 
 afterEach(() => keeper?.stop());
@@ -69,7 +69,7 @@ test("begins with the first wait again after the process stayed up", async () =>
   writeFileSync(marker, "");
   // Dies at once three times, then lives longer than the back-off remembers.
   const script = `const fs = require("fs"); fs.appendFileSync(${JSON.stringify(marker)}, "x");
-    if (fs.readFileSync(${JSON.stringify(marker)}).length > 3) setTimeout(() => process.exit(0), 1800)`;
+    if (fs.readFileSync(${JSON.stringify(marker)}).length > 3) setTimeout(() => process.exit(0), 4_500)`;
   keeper = new Keeper("child", runs(script), events, BACK_OFF);
   await keeper.start();
   await events.until(() => events.waits.length === 4);

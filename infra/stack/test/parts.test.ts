@@ -125,6 +125,8 @@ test("a Redis that still reads its data back is not ready", async () => {
   part = await startRedis({ directory: join(folder, "loading") });
   const { port } = part;
   await askRedis(port, "DEBUG", "POPULATE", "200000", "key", "100");
+  // It answers in between for every so many bytes that it reads.
+  await askRedis(port, "CONFIG", "SET", "loading-process-events-interval-bytes", "1024");
   await askRedis(port, "CONFIG", "SET", "key-load-delay", "20");
   const reloaded = askRedis(port, "DEBUG", "RELOAD");
   const state = await waitUntil(

@@ -10,7 +10,7 @@ const pause = (batch: Answer, who: "operator" | "second" = "operator", etag = ba
   world.call(who, "POST", `/ops/v1/batches/${batch.body.batchId}/pause`, { ifMatch: etag });
 const read = (batch: Answer) => world.call("viewer", "GET", `/ops/v1/batches/${batch.body.batchId}`);
 
-beforeAll(() => world.start({ env: { CONFIRM_TIMEOUT_MS: "1500" } }));
+beforeAll(() => world.start({ env: { CONFIRM_TIMEOUT_MS: "3000" } }));
 afterAll(() => world.close());
 
 describe("a change is answered once it is in force on every shard", () => {

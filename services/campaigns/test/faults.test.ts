@@ -57,10 +57,17 @@ describe("PostgreSQL away in the middle", () => {
         world.call("approver", "POST", `/ops/v1/batches/${batchId}/approve`, { ifMatch: batch.etag });
       const first = await approve();
       if (first.status !== 200) expectRefusal(first, "deadline_exceeded");
-      const row = await world.prisma.batch.findUniqueOrThrow({ where: { batchId } });
-      const campaign = await world.prisma.campaign.findUniqueOrThrow({ where: { campaignId } });
-      const audits = await world.prisma.audit.count({ where: { resourceId: batchId, action: "approve" } });
-      const held = await world.prisma.budgetReservation.count({ where: { batchId } });
+      const { prisma } = world;
+      // At one instant: the commit that was cut may still be under way.
+      const [row, campaign, audits, held] = await prisma.$transaction(
+        [
+          prisma.batch.findUniqueOrThrow({ where: { batchId } }),
+          prisma.campaign.findUniqueOrThrow({ where: { campaignId } }),
+          prisma.audit.count({ where: { resourceId: batchId, action: "approve" } }),
+          prisma.budgetReservation.count({ where: { batchId } }),
+        ],
+        { isolationLevel: "RepeatableRead" },
+      );
       const there = row.state === "approved";
       expect([row.state, Number(campaign.reserved), audits, held]).toEqual(
         there ? ["approved", 100_000, 1, 1] : ["in_review", 0, 0, 0],

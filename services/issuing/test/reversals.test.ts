@@ -15,7 +15,7 @@ test("of a batch that was revoked, what a release or a reversal brings back is d
   await desk.lock(held);
   const before = await desk.reverse(early, "all", { all: true });
   expect(before.body.coupons).toMatchObject([{ state: "effective" }]);
-  const revokedAt = new Date().toISOString();
+  const revokedAt = new Date(Date.now() + 1).toISOString();
   await desk.world.publisher.publishBatch({
     ...definition,
     version: 2,

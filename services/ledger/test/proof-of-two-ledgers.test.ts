@@ -60,7 +60,7 @@ async function driftBecomes(drift: string): Promise<void> {
       expect(drifting).toContainEqual({ batchNumber: 7, shard: null, drifts: [drift] });
       return true;
     },
-    { timeoutMs: 5_000 },
+    { timeoutMs: 20_000 },
   );
 }
 

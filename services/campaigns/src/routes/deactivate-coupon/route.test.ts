@@ -8,7 +8,7 @@ const deactivate = (id: string, ask: object = {}, who: "operator" | "viewer" | n
   world.call(who, "POST", `/ops/v1/coupons/${id}/deactivate`, ask);
 const dead = { couponId: COUPON, batchId: "bat_1", state: "deactivated" };
 
-beforeAll(() => world.start({ env: { INTERNAL_TIMEOUT_MS: "300" } }));
+beforeAll(() => world.start({ env: { INTERNAL_TIMEOUT_MS: "2000" } }));
 afterAll(() => world.close());
 
 describe("POST /ops/v1/coupons/{id}/deactivate", () => {

@@ -16,7 +16,7 @@ const stats = {
 const read = (batchId: string, who: "viewer" | "nobody" | null = "viewer") =>
   world.call(who, "GET", `/ops/v1/batches/${batchId}/stats`);
 
-beforeAll(() => world.start({ env: { INTERNAL_TIMEOUT_MS: "300" } }));
+beforeAll(() => world.start({ env: { INTERNAL_TIMEOUT_MS: "2000" } }));
 afterAll(() => world.close());
 
 describe("GET /ops/v1/batches/{id}/stats", () => {
