@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { endProcess } from "./end-process.ts";
 
 /** A process that is ready, and does this on SIGTERM. */
-async function service(onTerm: string) {
+async function service(onTerm: string, stopTimeoutMs = 20_000) {
   const main = join(temporaryFolder("drains"), "main.mjs");
   writeFileSync(
     main,
@@ -13,7 +13,7 @@ async function service(onTerm: string) {
      process.on("SIGTERM", () => { ${onTerm} });
      createServer((_, reply) => reply.end()).listen(process.env.PORT);`,
   );
-  return startServiceProcess({ main, stopTimeoutMs: 300 });
+  return startServiceProcess({ main, stopTimeoutMs });
 }
 
 test("a process that drains is gone, and nothing is said", async () => {
@@ -21,7 +21,7 @@ test("a process that drains is gone, and nothing is said", async () => {
 });
 
 test("one that hangs is killed, and named", async () => {
-  const hangs = await service("");
+  const hangs = await service("", 300);
   expect(await endProcess("issuing-0", hangs, "SIGTERM")).toMatch(/^issuing-0 did not drain/);
   expect(await hangs.child.exited).toMatchObject({ signal: "SIGKILL" });
 });

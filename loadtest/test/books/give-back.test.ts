@@ -6,7 +6,7 @@ import { BooksWorld, instantIn } from "./world.ts";
 
 const CAP = 500;
 const TOTAL = 10;
-const HELD_SECONDS = 20;
+const HELD_SECONDS = 30;
 const patient = { timeoutMs: 60_000 };
 const world = new BooksWorld();
 
@@ -50,7 +50,7 @@ const sum = (amounts: readonly number[]) => amounts.reduce((total, each) => tota
 
 describe("budget that was reserved and not used, by what a real ledger has posted", () => {
   test("goes back to the unit, once, as the batch ends and its coupons expire", async () => {
-    const validMs = 15_000;
+    const validMs = 25_000;
     const validUntil = Date.now() + validMs;
     const batch = await world.issuingBatch(halfOff(validMs), { total: TOTAL, perUser: 1 }, TOTAL * CAP);
     const { batchId, campaignId } = batch;

@@ -135,7 +135,7 @@ describe("an outcome that is unknown", () => {
     ["a refusal that says so", problem("log_unavailable", 503, { outcome: "unknown" }), "refused"],
     ["a refusal that does not say", problem("new_error", 500, { outcome: undefined }), "refused"],
   ])("after %s is its own type, once attempts are used up", async (_name, answer, reason) => {
-    const { service, client } = await start([answer], { attemptsMax: 2, timeoutMs: 200 });
+    const { service, client } = await start([answer], { attemptsMax: 2, timeoutMs: answer.hang ? 200 : 10_000 });
     const result = await client.claim("b", { userId: "u", idempotencyKey: "k" });
     expect(result).toMatchObject({ ok: false, outcome: "unknown", reason, attempts: 2, idempotencyKey: "k" });
     expect(service.seen).toHaveLength(2);

@@ -1,4 +1,4 @@
-import { createFaultProxy } from "@coupon/testkit";
+import { createFaultProxy, eventually } from "@coupon/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   createPool,
@@ -37,8 +37,9 @@ it("leaves no timer of a query behind, whichever way rows are copied", async () 
   };
   const shards = [shardOf({ issued: 2, rules: JSON.stringify(rulesOf()) })];
   const coupons = couponsOf([0, 1].map((serial) => ({ serial, userId: `user-${serial}`, atMs: 5_000 })));
-  // The pool's own timer, of its idle connection, is there from here on.
+  // The pool's own timer, of its idle connection, is there from here on; the test runner's goes within a moment.
   await pool.query("SELECT 1");
+  await eventually(() => timers() === 1);
   await measured("written", () => writeEntries(pool, writeOf(0, { shards, coupons })));
   const image = await openShardSnapshot(pool, { batch: 7, shard: 0, chunkSize: 1 });
   const audit = await openAuditSnapshot(pool, 3, 10_000);

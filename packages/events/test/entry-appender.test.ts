@@ -32,7 +32,7 @@ afterAll(async () => {
 
 describe("append", () => {
   test("gives the offset of each partition's first entry and keeps their order", async () => {
-    const epochs = await Promise.all([0, 1, 2].map((partition) => appender.appendMarker(partition, marker(), 2_000)));
+    const epochs = await Promise.all([0, 1, 2].map((partition) => appender.appendMarker(partition, marker(), 10_000)));
     expect(epochs).toEqual([0, 0, 0]);
     const first = await appender.append([entriesOf(2, 0, 1, 3), entriesOf(0, 0, 1, 1), entriesOf(1, 0, 1, 2)], 2_000);
     expect(first).toEqual([

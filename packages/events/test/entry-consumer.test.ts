@@ -135,11 +135,19 @@ test("alarms also when the log is cut off ahead of it while it runs", async () =
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
+  let began: () => void = () => {};
+  const holding = new Promise<void>((resolve) => {
+    began = resolve;
+  });
   const { alarms } = await consume("cut-off", applied, async ({ partition, messages }) => {
-    if (partition === 2) await held;
+    if (partition === 2) {
+      began();
+      await held;
+    }
     applied.apply(partition, offsets(messages));
   });
   await eventually(() => expect(applied.positions[0]).toBe(ends[0]));
+  await holding;
   await appendSome(4);
   await truncateEntries(log.config, 2, (ends[2] as number) - 1);
   release();

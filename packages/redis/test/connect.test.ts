@@ -29,7 +29,7 @@ describe("a wire that fails", () => {
     direct = await connect();
     const { hostname, port } = new URL(process.env.REDIS_URL ?? "");
     proxy = await createFaultProxy({ host: hostname, port: Number(port) });
-    redis = await connectRedis({ url: `redis://127.0.0.1:${proxy.port}`, cluster: false, commandTimeoutMs: 300 });
+    redis = await connectRedis({ url: `redis://127.0.0.1:${proxy.port}`, cluster: false, commandTimeoutMs: 2_000 });
     prefix = uniqueName("t");
     calls = createShardCalls({ redis, prefix, hashKey });
     await calls.open(at, null, 1);

@@ -172,7 +172,7 @@ test("draining under load answers every request, hangs up politely and ends", as
   const { app, base } = await start({}, (service) => {
     service.get("/slow", async () => {
       begun++;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 100));
       return {};
     });
   });

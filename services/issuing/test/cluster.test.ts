@@ -87,7 +87,11 @@ test.each(["that has the leases", "that has no lease"])(
   "a master %s hangs: a shard on another serves on, also one of the same partition",
   async (which) => {
     // As an operator has it who wants the rest served: a cluster that lacks a master answers nothing by default.
-    for (const node of cluster.nodes.keys()) await ask(node, "CONFIG", "SET", "cluster-require-full-coverage", "no");
+    for (const node of cluster.nodes.keys()) {
+      await ask(node, "CONFIG", "SET", "cluster-require-full-coverage", "no");
+      // A test before leaves a replica, which would take over.
+      await ask(node, "CONFIG", "SET", "cluster-replica-no-failover", "yes");
+    }
     const [hung, other] = await publishApart(which === "that has the leases");
     const master = await cluster.ownerOf(hung.header);
     cluster.nodes[master]?.kill("SIGSTOP");

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Answer } from "./support/signed-caller.ts";
 import { type Running, World } from "./support/world.ts";
 
-const PATIENCE_MS = 500;
+const PATIENCE_MS = 4_000;
 const world = new World();
 const { caller } = world;
 let ledger: ServiceProcess;

@@ -25,7 +25,7 @@ beforeAll(async () => {
     stdio: ["ignore", "inherit", "inherit"],
   });
   await eventually(async () => (await fetch(`http://127.0.0.1:${ledgerPort}/readyz`)).ok, { timeoutMs: 30_000 });
-  await world.issuing({ LEDGER_URL: `http://127.0.0.1:${ledgerPort}` });
+  await world.issuing({ LEDGER_URL: `http://127.0.0.1:${ledgerPort}`, RECOVERY_PATIENCE_MS: "4000" });
   redis = await connectRedis({ url: process.env.REDIS_URL ?? "", cluster: false });
   calls = createShardCalls({ redis, prefix: world.prefix, hashKey: Buffer.from(world.env.HASH_KEY ?? "", "base64") });
   ({ batchId, batchNumber } = await world.publishBatch({ stock: { total: 300, perUser: 1 } }));

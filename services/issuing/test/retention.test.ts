@@ -2,7 +2,7 @@ import { checkTopics } from "@coupon/events";
 import { alterEntries } from "@coupon/events/testing";
 import { createFaultProxy, eventually, type FaultProxy, startServiceProcess } from "@coupon/testkit";
 import { afterEach, describe, expect, test } from "vitest";
-import { type Running, World } from "./support/world.ts";
+import { PARTITIONS, type Running, World } from "./support/world.ts";
 
 const DAY_MS = 86_400_000;
 const closers: (() => Promise<unknown>)[] = [];
@@ -62,7 +62,7 @@ async function startLedger(world: World, issuing: Running): Promise<void> {
   await eventually(async () => {
     const text = await (await fetch(`${ledger.url}/metrics`)).text();
     const lags = [...text.matchAll(/^ledger_lag_messages\{.*\} (\d+)$/gm)].map(([, lag]) => Number(lag));
-    return lags.length > 0 && lags.every((lag) => lag === 0);
+    return lags.length === PARTITIONS && lags.every((lag) => lag === 0);
   });
   let last = await metric(issuing, UNKNOWN_SECONDS);
   await eventually(async () => {

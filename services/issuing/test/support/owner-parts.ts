@@ -34,7 +34,7 @@ export async function connectOwnerParts(
   await appender.connect();
   const reader = createLogReader({ config: world.logConfig, groupId: uniqueName(processId) });
   await reader.connect();
-  const pool: Pool = createPool({ databaseUrl, max: 2, statementTimeoutMs, connectionTimeoutMs: 500 });
+  const pool: Pool = createPool({ databaseUrl, max: 2, statementTimeoutMs, connectionTimeoutMs: 5_000 });
   const logger = createLogger({ name: "test", level: "silent" });
   return {
     processId,

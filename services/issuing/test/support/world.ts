@@ -68,7 +68,7 @@ export class World {
       COUPON_KEYS: JSON.stringify({ 1: randomBytes(32).toString("base64") }),
       HASH_KEY: randomBytes(32).toString("base64"),
       CALLER_SECRETS_KEY: this.#secretsKey.toString("base64"),
-      LEASE_TTL_MS: "800",
+      LEASE_TTL_MS: "2000",
       LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "silent",
     });
     for (const caller of [this.caller, this.otherCaller]) await this.publishCaller(caller);
