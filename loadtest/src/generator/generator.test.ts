@@ -67,8 +67,7 @@ test("measures a time after a warm-up, starting the feed over", async () => {
   const port = await serve((_, response) => void response.writeHead(200, { "content-length": 2 }).end("{}"));
   const sample = await generator.run(job(port, 10, { repeat: true, warmUpMs: 500, durationMs: 300 }));
   expect(sample.exhausted).toBe(false);
-  expect(sample.seconds).toBeGreaterThan(0.29);
-  expect(sample.seconds).toBeLessThan(2);
+  expect(sample.seconds).toBeCloseTo(0.3, 1);
   expect(sample.perSecond).toBeCloseTo((sample.statuses[200] ?? 0) / sample.seconds, 5);
   expect(sample.allStatuses[200]).toBe(sample.sent);
   expect(sample.allStatuses[200]).toBeGreaterThan(sample.statuses[200] ?? 0);
@@ -83,13 +82,12 @@ test("in an open model requests arrive at their rate, and are turned away where 
   });
   const open = { arrivalsPerSecond: 500, connections: 4, latencyOfStatus: 201 };
   const sample = await generator.run(job(port, 10_000, { ...open, durationMs: 1_000 }));
-  expect(sample.arrived / sample.seconds).toBeGreaterThan(400);
-  expect(sample.arrived / sample.seconds).toBeLessThan(600);
+  expect(sample.arrived).toBeGreaterThan(400);
+  expect(sample.arrived).toBeLessThan(600);
   expect(sample.turnedAway).toBeGreaterThan(300);
   expect(Math.abs(sample.sent + sample.turnedAway - sample.arrived)).toBeLessThan(20);
   expect(sample.p50Ms).toBeGreaterThan(15);
-  // Those of the other status take 200 ms, and are not counted.
-  expect(sample.p50Ms).toBeLessThan(150);
+  expect(sample.p99Ms).toBeLessThan(150);
 });
 
 test("a pipelined connection takes as many requests as told before their answers, and counts each by its own", async () => {

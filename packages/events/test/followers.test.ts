@@ -198,7 +198,7 @@ describe("publishing", () => {
     const away = createTablePublisher({ config: { ...config, brokers: ["127.0.0.1:1"] }, source: "/x" });
     const startedAt = performance.now();
     await expect(away.publishBatch(batch("b", 1), 500)).rejects.toThrow(LogUnavailable);
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(performance.now() - startedAt).toBeLessThan(800);
     await away.close();
   });
 });
@@ -234,7 +234,7 @@ describe("rules applied", () => {
       took.push(performance.now() - startedAt);
     }
     // One that waited for a fetch to run out would take 500 ms, each time.
-    expect(Math.min(...took)).toBeLessThan(250);
+    expect(took.toSorted((a, b) => a - b)[2]).toBeLessThan(250);
     expect(heard).toEqual([3, 4, 5, 6, 7, 8].map(applied));
   });
 });

@@ -116,7 +116,7 @@ test("a marker, and all of the partition before it, takes less than 200 ms", asy
     expect(await collect(reader.readRange(0, 0, epoch))).toHaveLength(epoch);
     took.push(performance.now() - startedAt);
   }
-  expect(Math.min(...took)).toBeLessThan(200);
+  expect(took.toSorted((a, b) => a - b)[3]).toBeLessThan(200);
 });
 
 describe("a log that begins later than asked", () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LockOutcome, RedeemOutcome, RedisConnection } from "../src/index.ts";
-import { connect, discount, orderOf, ShardUnderTest } from "./support/shard.ts";
+import type { RedeemOutcome, RedisConnection } from "../src/index.ts";
+import { annAndBob, cold, connect, discount, orderOf, refused, type ShardUnderTest, untilOf } from "./support/shard.ts";
 
 let redis: RedisConnection;
 let shard: ShardUnderTest;
@@ -9,16 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-const refused = (code: string) => [{ kind: "refused", code }];
-const cold = [{ kind: "cold" }];
-
-/** A shard with coupon 0 of ann and coupon 1 of bob. */
 async function start(): Promise<void> {
-  shard = await ShardUnderTest.open(redis, {});
-  await shard.issue("ann", "bob");
+  shard = await annAndBob(redis);
 }
 
-const untilOf = ([outcome]: LockOutcome[]): number => (outcome?.kind === "locked" ? outcome.untilMs : -1);
 const redeemedAt = ([outcome]: RedeemOutcome[]): number => (outcome?.kind === "redeemed" ? outcome.redeemedAtMs : -1);
 
 describe("release", () => {

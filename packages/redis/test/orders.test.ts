@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LockOutcome, RedisConnection } from "../src/index.ts";
-import { connect, discount, lockOf, orderOf, redeemOf, ShardUnderTest } from "./support/shard.ts";
+import type { RedisConnection } from "../src/index.ts";
+import {
+  annAndBob,
+  cold,
+  connect,
+  discount,
+  lockOf,
+  orderOf,
+  redeemOf,
+  refused,
+  ShardUnderTest,
+  untilOf,
+} from "./support/shard.ts";
 
 let redis: RedisConnection;
 let shard: ShardUnderTest;
@@ -9,16 +20,9 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-const refused = (code: string) => [{ kind: "refused", code }];
-const cold = [{ kind: "cold" }];
-
-/** A shard with coupon 0 of ann and coupon 1 of bob. */
 async function start(): Promise<void> {
-  shard = await ShardUnderTest.open(redis, {});
-  await shard.issue("ann", "bob");
+  shard = await annAndBob(redis);
 }
-
-const untilOf = ([outcome]: LockOutcome[]): number => (outcome?.kind === "locked" ? outcome.untilMs : -1);
 
 describe("lock", () => {
   test("holds the coupon for its order, with the discount judged", async () => {

@@ -181,6 +181,7 @@ test("a decrease that leaves a shard short is confirmed also while that shard is
   try {
     const settled = await eventually(
       () => confirmed.filter(({ version }) => version === 2).length === 2 && confirmed.slice(-2),
+      { timeoutMs: 4_000 },
     );
     expect(settled.map(({ shortBy }) => shortBy)).toEqual([0, 0]);
   } finally {

@@ -49,7 +49,7 @@ async function stockBecomes(stock: Proof["stock"]): Promise<void> {
       expect(said).toContainEqual({ given: 0, issued: 0, left: 0, inTransfer: 0 });
       return true;
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 5_000 },
   );
 }
 

@@ -7,6 +7,7 @@ import {
   connectRedis,
   createShardCalls,
   type Expectation,
+  type LockOutcome,
   type LockRequest,
   type RedeemRequest,
   type RedisConnection,
@@ -192,3 +193,14 @@ export const reverseOf = (change: Partial<ReverseRequest> = {}): ReverseRequest 
   restored: true,
   ...change,
 });
+
+export const refused = (code: string) => [{ kind: "refused", code }];
+export const cold = [{ kind: "cold" }];
+export const untilOf = ([outcome]: LockOutcome[]): number => (outcome?.kind === "locked" ? outcome.untilMs : -1);
+
+/** A shard with coupon 0 of ann and coupon 1 of bob. */
+export async function annAndBob(redis: RedisConnection): Promise<ShardUnderTest> {
+  const shard = await ShardUnderTest.open(redis, {});
+  await shard.issue("ann", "bob");
+  return shard;
+}

@@ -178,16 +178,9 @@ export async function releaseOrder(resources: OrderResources, request: OrderRequ
   return { kind: "done", body: { orderId, coupons: [{ couponId: coupon.couponId, state }] }, place };
 }
 
-/**
- * The state of a coupon as reads show it, where `stored` is what its shard left; a hold is in time. `revoked`: whether
- * the batch takes it with it.
- */
-export function shownState(
-  coupon: NamedCoupon,
-  stored: StoredCouponState,
-  atMs: number,
-  { revoked }: { revoked: boolean } = coupon.batch.definition,
-): CouponState {
+/** The state of a coupon as reads showed it then, where `stored` is what its shard left; a hold is in time. */
+export function shownState(coupon: NamedCoupon, stored: StoredCouponState, atMs: number): CouponState {
+  const revoked = atMs >= coupon.batch.revokedFromMs;
   return couponStateAt({ stored, revoked, lockedUntilMs: Number.POSITIVE_INFINITY }, coupon, atMs);
 }
 

@@ -69,9 +69,7 @@ export async function reverseOrder(
   const { outcome, place } = answer;
   switch (outcome.kind) {
     case "reversed": {
-      const atMs = outcome.reversedAtMs;
-      const revoked = atMs >= coupon.batch.revokedFromMs;
-      const state = shownState(coupon, outcome.restored ? "effective" : "redeemed", atMs, { revoked });
+      const state = shownState(coupon, outcome.restored ? "effective" : "redeemed", outcome.reversedAtMs);
       const { reversalId, reversed, remaining } = outcome;
       const coupons = [{ couponId: coupon.couponId, state }];
       const body = { reversalId, discountReversed: reversed.discount, remaining, coupons };
